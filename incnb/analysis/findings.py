@@ -1,0 +1,119 @@
+"""What the words of a cell or a function already tell: that its reads cannot be bounded, or what it would do outside.
+
+A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means that
+something outside the process would be touched; `untracked` a dependency of a kind that is not followed.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+from incnb.analysis.definitions import RERUN_MAGICS
+from incnb.fingerprint.code import References
+
+FindingKind = Literal["unsafe", "effect", "untracked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason not to record: what kind, what it is in the user's words, and the line (0 = unknown)."""
+
+    kind: FindingKind
+    what: str
+    line: int = 0
+
+
+UNSAFE_NAMES = frozenset(
+    {"exec", "eval", "globals", "locals", "compile", "__import__", "breakpoint", "In", "Out", "_ih", "_oh", "_i", "_ii",
+     "_iii", "__builtins__", "get_ipython", "__main__", "copyright", "exit", "quit"}
+)  # fmt: skip
+UNSAFE_ATTRIBUTES = frozenset(
+    {"_getframe", "currentframe", "query", "eval", "evaluate", "user_ns", "__globals__", "f_globals", "f_locals", "f_back",
+     "gi_frame", "cr_frame", "import_module", "reload", "get_objects", "get_referrers", "__subclasses__", "run_cell",
+     "run_line_magic", "run_cell_magic", "user_module", "cache_info", "cache_clear", "__closure__", "cell_contents",
+     "run_path", "run_module", "load_module", "exec_module", "getsource", "getclosurevars"}
+)  # fmt: skip
+EFFECT_NAMES = {"input": "input", "raw_input": "input", "getpass": "input"}
+CLOCK_ATTRIBUTES = frozenset({"now", "utcnow", "today"})
+UNTRACKED_ATTRIBUTES = frozenset(
+    {"read_parquet", "read_feather", "read_orc", "read_hdf", "read_sql", "read_sql_query", "read_sql_table", "to_parquet",
+     "to_feather", "to_orc", "to_hdf", "to_sql", "read_ipc", "scan_parquet", "scan_csv", "scan_ipc", "scan_ndjson",
+     "open_dataset", "open_mfdataset", "open_zarr", "read_database", "sink_parquet", "sink_csv", "imread", "imwrite",
+     "write_image", "ParquetFile", "read_table", "write_table", "memmap", "open_memmap", "fromfile", "tofile"}
+)  # fmt: skip
+_TRANSPARENT_MAGICS = frozenset({"time", "capture"})
+
+
+def find(tree: ast.AST) -> list[Finding]:
+    """The findings in the source of a cell."""
+    found: list[Finding] = []
+    allowed: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            found += _call(node, allowed)
+    for node in ast.walk(tree):
+        if id(node) in allowed:
+            continue
+        line = getattr(node, "lineno", 0)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found += name_findings(node.id, line)
+        elif isinstance(node, ast.Attribute):
+            found += attribute_findings(node.attr, line)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                found += name_findings(alias.name if isinstance(node, ast.Import) else "", line)
+    return list(dict.fromkeys(found))
+
+
+def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
+    function = node.func
+    if isinstance(function, ast.Name) and function.id in ("vars", "dir") and not node.args:
+        return [Finding("unsafe", f"{function.id}()", node.lineno)]
+    if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call)):
+        return []
+    inner = function.value.func
+    if not (isinstance(inner, ast.Name) and inner.id == "get_ipython"):
+        return []
+    first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else "?"
+    if function.attr == "run_line_magic" and first in RERUN_MAGICS:
+        allowed |= {id(function), id(inner)}
+        return []
+    allowed |= {id(function), id(inner)}
+    if function.attr in ("system", "getoutput", "getoutputs"):
+        return [Finding("effect", f"it ran a subprocess (!{str(first)[:40]})", node.lineno)]
+    sign = "%%" if function.attr == "run_cell_magic" else "%"
+    return [Finding("unsafe", f"{sign}{first}", node.lineno)]
+
+
+def name_findings(name: str, line: int = 0) -> list[Finding]:
+    """What mentioning a global name tells."""
+    if name in UNSAFE_NAMES:
+        return [Finding("unsafe", f"{name}", line)]
+    if name in EFFECT_NAMES:
+        return [Finding("effect", f"it asks for input ({name})", line)]
+    return []
+
+
+def attribute_findings(name: str, line: int = 0) -> list[Finding]:
+    """What mentioning an attribute, of whatever object, tells."""
+    if name in UNSAFE_ATTRIBUTES:
+        return [Finding("unsafe", f".{name}", line)]
+    if name in CLOCK_ATTRIBUTES:
+        return [Finding("untracked", f"the clock (.{name})", line)]
+    if name in UNTRACKED_ATTRIBUTES:
+        return [Finding("untracked", f"a file read or written by native code (.{name})", line)]
+    if name in EFFECT_NAMES:
+        return [Finding("effect", f"it asks for input (.{name})", line)]
+    return []
+
+
+def function_findings(found: References) -> list[Finding]:
+    """What the body of a reached function tells."""
+    out: list[Finding] = []
+    for read in found.reads:
+        out += name_findings(read.name)
+    for name in sorted(found.attributes):
+        out += attribute_findings(name)
+    return out

@@ -1,0 +1,6 @@
+"""What an execution relies on: one room per kind, each with two doors, how it is found and what it resolves to now."""
+
+from incnb.dependencies.closure import Closure, Found
+from incnb.dependencies.environment import Environment, Resolved
+
+__all__ = ["Closure", "Environment", "Found", "Resolved"]

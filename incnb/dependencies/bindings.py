@@ -1,0 +1,153 @@
+"""Kinds `code` and `value`: what a name, followed along a path, is bound to.
+
+The locator is the path as people write it (`cfg['lr']`, `helper`), with the module's name before a colon when the name
+is not the notebook's (`utils:clean`). A function of ours is its own code, defaults, closure and attributes; the globals
+that it reads are dependencies of their own, found by `closure`. Everything else is fingerprinted whole, with the code
+of every class and function of ours inside it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import types
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from incnb.analysis.cell import read_of
+from incnb.fingerprint import ABSENT, Encoder, Unfingerprintable, origin
+from incnb.fingerprint.code import Read
+from incnb.fingerprint.door import encode, encode_with
+from incnb.fingerprint.encoder import follow, render
+from incnb.model import Kind, shorten
+
+
+@dataclass(slots=True)
+class Resolved:
+    """What a dependency resolves to now. `fp` is hex, None when there is nothing to compare; `detail` then says why."""
+
+    kind: Kind
+    fp: str | None
+    detail: str = ""
+    shown: str = ""
+    value: Any = None
+    met: Encoder | None = field(default=None, repr=False)
+
+
+def locator(module: str | None, read: Read) -> str:
+    """The locator of a read in the notebook (`module` None) or in a module."""
+    text = render(read.name, read.path)
+    return text if module is None else f"{module}:{text}"
+
+
+@lru_cache(4096)
+def parse(text: str) -> tuple[str | None, Read]:
+    """The module (None for the notebook) and the read that a locator stands for."""
+    head, colon, rest = text.partition(":")
+    module = head if colon and all(part.isidentifier() for part in head.split(".")) else None
+    expression = rest if module is not None else text
+    read = read_of(ast.parse(expression, mode="eval").body)
+    if read is None:
+        raise ValueError(text)
+    return module, Read(read.name, read.path)
+
+
+def resolve(namespace: dict[str, Any], read: Read) -> Resolved:
+    """The fingerprint of what `read` reaches in `namespace`; a path that cannot be followed to its end is missing."""
+    value, taken, _ = follow(namespace, read)
+    if value is not ABSENT and taken < len(read.path):
+        return Resolved(Kind.VALUE, None, "changed", f"{render(read.name, read.path[:taken])} has another shape")
+    return describe(value, render(read.name, read.path), builtin=not read.path and read.name not in namespace)
+
+
+def describe(value: Any, name: str, *, builtin: bool = False) -> Resolved:
+    """The fingerprint of one object that is called `name`."""
+    if value is ABSENT:
+        return Resolved(Kind.VALUE, _constant(b"absent"), "deleted", "not defined", ABSENT)
+    if isinstance(value, types.ModuleType):
+        return Resolved(Kind.VALUE, _constant(b"module " + value.__name__.encode()), "", f"module {value.__name__}", value)
+    try:
+        if builtin:
+            met = encode_with(lambda e: e.builtin(name, value), name)
+            return Resolved(Kind.VALUE, met.digest().hex(), "", "builtin", value, met)
+        if isinstance(value, types.FunctionType) and origin.is_ours(origin.function_origin(value)):
+            flat = owns_globals(value)
+            met = encode_with(lambda e: e.own_function(value), name) if flat else encode(value, name)
+            return Resolved(Kind.CODE, met.digest().hex(), "", f"{name}()", value, met)
+        met = encode(value, name)
+    except Unfingerprintable as error:
+        return Resolved(Kind.VALUE, None, f"cannot be fingerprinted: {error}", "", value)
+    ours = isinstance(value, type) and origin.is_ours(origin.class_origin(value))
+    return Resolved(Kind.CODE if ours else Kind.VALUE, met.digest().hex(), "", "", value, met)
+
+
+def owns_globals(function: types.FunctionType) -> bool:
+    """Whether the function's globals are the live ones of its module, so that locators find what it reads."""
+    module = sys.modules.get(str(function.__globals__.get("__name__", "")))
+    return module is not None and module.__dict__ is function.__globals__
+
+
+def whole_module(module: types.ModuleType) -> Resolved:
+    """Everything in a project module, by name."""
+    try:
+        met = encode(module, module.__name__)
+    except Unfingerprintable as error:
+        return Resolved(Kind.MODULE, None, f"cannot be fingerprinted: {error}", "", module)
+    return Resolved(Kind.MODULE, met.digest().hex(), "", f"module {module.__name__}", module, met)
+
+
+def _constant(data: bytes) -> str:
+    return encode(data).digest().hex()
+
+
+def show(value: Any) -> str:
+    """A short text for people; nothing of the user's runs but the `repr` of small plain values."""
+    cls = type(value)
+    if value is ABSENT:
+        return "not defined"
+    if cls in (int, float, bool, complex, type(None)):
+        return repr(value)
+    if cls is str:
+        return shorten(repr(value[:220]))
+    if isinstance(value, types.FunctionType | type):
+        return value.__qualname__
+    shape = getattr(value, "shape", None) if cls.__module__.partition(".")[0] in ("numpy", "pandas") else None
+    if isinstance(shape, tuple):
+        return f"{cls.__name__} {' × '.join(map(str, shape))}"
+    if cls in (list, tuple, dict, set, frozenset):
+        text = repr(value) if len(value) <= 8 and _is_plain(value) else ""
+        return text if text and len(text) <= 120 else f"{cls.__name__} of {len(value)}"
+    return cls.__qualname__
+
+
+def _is_plain(value: Any) -> bool:
+    parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    return all(type(p) in (int, float, bool, str, type(None)) for p in parts)
+
+
+def source_of(value: Any) -> str | None:
+    """The source text of a function or class, where it can be had."""
+    if not isinstance(value, types.FunctionType | type):
+        return None
+    try:
+        return inspect.getsource(value)
+    except (OSError, TypeError, IndexError, SyntaxError):
+        return None
+
+
+def parts_of(value: Any) -> dict[str, str] | None:
+    """Fingerprints of the pieces of a value by name: keys of a dict, columns of a frame. None where there are none."""
+    if type(value) is dict and len(value) <= 200 and all(type(k) is str for k in value):
+        names = list(value)
+    elif type(value).__name__ == "DataFrame" and type(value).__module__.startswith("pandas") and len(value.columns) <= 200:
+        names = [c for c in value.columns if isinstance(c, str)]
+    else:
+        return None
+    found = {}
+    for name in names:
+        part = resolve({"v": value}, Read("v", (("item", name),)))
+        if part.fp is not None:
+            found[f"[{name!r}]"] = part.fp
+    return found

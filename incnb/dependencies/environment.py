@@ -1,0 +1,72 @@
+"""The environment of one decision: what every `(kind, locator)` resolves to now, each asked once."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+import xxhash
+
+from incnb.dependencies import ambient, bindings, module, package
+from incnb.dependencies.bindings import Resolved
+from incnb.fingerprint.code import Read
+from incnb.model import Kind
+
+#: Answers for names whose value is not loaded: the fingerprint at a locator, or None when it must be loaded first.
+Peek = Callable[[str, str], str | None]
+
+
+def _nothing(name: str, locator: str) -> str | None:
+    return None
+
+
+class Environment:
+    """Resolves dependencies against the live notebook namespace, the loaded modules and the machine."""
+
+    def __init__(self, namespace: dict[str, Any], *, peek: Peek = _nothing, load: Callable[[str], None] = lambda n: None):
+        self.namespace = namespace
+        self._peek = peek
+        self._load = load
+        self._known: dict[tuple[Kind, str], Resolved] = {}
+
+    def resolve(self, kind: Kind, locator: str) -> Resolved:
+        """What `(kind, locator)` is now. Never raises for what the user's objects do."""
+        key = (Kind.VALUE if kind is Kind.CODE else kind, locator)
+        if key not in self._known:
+            self._known[key] = self._resolve(kind, locator)
+        return self._known[key]
+
+    def hidden(self) -> list[Any]:
+        """Objects with unreadable state that were met while resolving."""
+        return [value for known in self._known.values() if known.met is not None for value in known.met.hidden]
+
+    def _resolve(self, kind: Kind, locator: str) -> Resolved:
+        if kind is Kind.PYTHON:
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            return Resolved(kind, xxhash.xxh3_128(version.encode()).hexdigest(), "", version)
+        if kind is Kind.PACKAGE:
+            return package.resolve(locator)
+        if kind is Kind.MODULE:
+            return module.resolve(locator)
+        if kind is Kind.AMBIENT:
+            return ambient.resolve(locator)
+        if kind is Kind.VERSION:
+            return Resolved(kind, None, "changed")
+        name, read = bindings.parse(locator)
+        return self.binding(name, read, locator)
+
+    def binding(self, module_name: str | None, read: Read, locator: str) -> Resolved:
+        """What a name in the notebook, or in a module, is bound to at the end of its path."""
+        if module_name is None:
+            if read.name not in self.namespace:
+                fp = self._peek(read.name, locator)
+                if fp is not None:
+                    return Resolved(Kind.VALUE, fp, "", "not loaded yet")
+                self._load(read.name)
+            return bindings.resolve(self.namespace, read)
+        loaded = sys.modules.get(module_name)
+        if not isinstance(loaded, types.ModuleType):
+            return Resolved(Kind.VALUE, None, "its module is not imported yet")
+        return bindings.resolve(loaded.__dict__, read)

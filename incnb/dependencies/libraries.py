@@ -1,0 +1,118 @@
+"""What is known of libraries: which of their functions answer differently each time, and which state they hide.
+
+This is the list of what cannot be seen otherwise: clocks, identities of the process and of objects, entropy, native
+readers and writers that no audit event tells of. Whatever is on it makes a cell execute, unrecorded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import types
+from typing import Any
+
+from incnb.analysis.findings import Finding
+from incnb.fingerprint import origin
+from incnb.fingerprint.code import references
+
+_CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
+_PROCESS = [os.getpid, os.getppid, os.urandom, os.getlogin, os.times, os.getcwd, os.getcwdb, id, hash]
+_UNTRACKED_CALLS = {id(f): f for f in [*_CLOCKS, *_PROCESS]}
+
+#: Top-level modules whose functions read what nothing here follows.
+_UNTRACKED_MODULES = {
+    "secrets": "fresh randomness", "uuid": "fresh randomness", "psutil": "the state of the machine",
+    "platform": "the machine", "getpass": "the user or a password", "resource": "the state of the process",
+    "gc": "the garbage collector", "tracemalloc": "the state of the process", "ctypes": "native code",
+    "inspect": "frames and sources", "importlib": "imports by name", "pkgutil": "imports by name", "runpy": "code by name",
+    "traceback": "frames", "socket": "the network", "mmap": "a mapped file", "shelve": "a file read by native code",
+    "dbm": "a file read by native code", "linecache": "files", "fcntl": "native file access", "cffi": "native code",
+    "h5py": "a file read by native code", "tables": "a file read by native code", "netCDF4": "a file read by native code",
+    "pyarrow": "a file read by native code", "polars": "a file read by native code", "duckdb": "names and files read by native code",
+    "xarray": "a file read by native code", "zarr": "a file read by native code", "cv2": "a file read by native code",
+    "rasterio": "a file read by native code", "fiona": "a file read by native code", "pyogrio": "a file read by native code",
+    "geopandas": "a file read by native code", "osgeo": "a file read by native code", "deltalake": "a file read by native code",
+    "lance": "a file read by native code", "pyspark": "another process", "dask": "other processes", "distributed": "other processes",
+    "ray": "other processes", "tensorflow": "state that is not followed", "jax": "state that is not followed",
+    "patsy": "names in formulas", "formulaic": "names in formulas", "statsmodels": "names in formulas", "numexpr": "names in strings",
+    "multiprocessing": "work in other processes", "threading": "threads", "weakref": "object lifetimes",
+    "ipywidgets": "widgets", "atexit": "what happens at exit", "signal": "signals", "faulthandler": "signals",
+}  # fmt: skip
+
+_SYS_ALLOWED = frozenset(
+    {"audit", "version", "version_info", "maxsize", "getsizeof", "stdout", "stderr", "float_info", "int_info", "platform",
+     "byteorder", "executable", "prefix", "exc_info", "intern", "maxunicode", "hash_info", "implementation", "path",
+     "getdefaultencoding", "getfilesystemencoding", "float_repr_style", "hexversion", "argv", "getrecursionlimit"}
+)  # fmt: skip
+_CONFIGURES = re.compile(
+    r"^(set(?!default|diff|xor)|reset_|use$|config|init$|initialize|enable|disable|register|unregister|seed$|filterwarnings$|simplefilter$|"
+    r"ion$|ioff$|switch_backend$|install|load_|setup|basicConfig$|addHandler$|setLevel$|getcontext$|setcontext$|chdir$|"
+    r"putenv$|umask$|setlocale$|tzset$|manual_seed|pandas$|patch|mock|add_|append$|insert$)"
+)
+#: Modules whose functions may be called for nothing but what they return, print, draw or change in their arguments.
+_INNOCENT = frozenset(
+    {"builtins", "sys", "numpy", "heapq", "bisect", "random", "time", "gc", "math", "json", "operator", "copy", "collections",
+     "IPython", "pprint", "itertools", "functools", "statistics", "csv", "pickle", "textwrap", "re", "asyncio", "shutil"}
+)  # fmt: skip
+
+
+def object_findings(path: str, value: Any) -> list[Finding]:
+    """What reaching one object of a library tells; `path` is how it is named."""
+    name = path.strip(".")
+    if _UNTRACKED_CALLS.get(id(value)) is value:
+        return [Finding("untracked", f"{name}() answers differently each time")]
+    module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    top = origin.top_level(module) if isinstance(module, str) else ""
+    for candidate in (top, origin.top_level(name)):
+        if candidate in _UNTRACKED_MODULES:
+            return [Finding("untracked", f"{name} reads {_UNTRACKED_MODULES[candidate]}")]
+    parts = name.split(".")
+    if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
+        return [Finding("unsafe", f"sys.{parts[1]}")]
+    return []
+
+
+def attribute_findings(module: str, name: str) -> list[Finding]:
+    """What reading an attribute that a library module does not have (yet) tells."""
+    return object_findings(f"{module}.{name}", None)
+
+
+def library_findings(top: str) -> list[Finding]:
+    """What reaching a library at all tells."""
+    why = _UNTRACKED_MODULES.get(top)
+    return [Finding("untracked", f"{top} reads {why}")] if why else []
+
+
+def is_data(value: Any) -> bool:
+    """Whether an attribute of a library module is data that somebody could change."""
+    if isinstance(value, type | types.ModuleType) or callable(value):
+        return False
+    return type(value).__qualname__ not in ("_Environ", "TextIOWrapper", "OutStream", "_Feature")
+
+
+def may_configure(path: str, value: Any, top: str) -> bool:
+    """Whether a library call whose value is dropped may have changed state of the library that nothing here sees."""
+    last = path.rpartition(".")[2]
+    if _CONFIGURES.match(last):
+        return True
+    if top in _INNOCENT:
+        return False
+    if top in ("matplotlib", "pylab", "mpl_toolkits"):
+        return "pyplot" not in str(getattr(value, "__module__", "")) and "pyplot" not in path
+    return not (top in ("seaborn",) and last.endswith(("plot", "map", "grid")))
+
+
+def configuring(function: types.FunctionType) -> list[Finding]:
+    """Calls in a function of ours that configure a library, told by their names: `pd.set_option`, `plt.style.use`."""
+    out = []
+    for read in references(function.__code__).reads:
+        if not read.path or read.path[-1][0] != "attr":
+            continue
+        root = function.__globals__.get(read.name)
+        if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
+            last = str(read.path[-1][1])
+            if _CONFIGURES.match(last) and last not in ("add_", "append", "insert"):
+                out.append(Finding("untracked", f"{function.__qualname__}() may configure {root.__name__} ({last})"))
+    return out
+

@@ -1,0 +1,150 @@
+"""Kind `module`: project modules that are not loaded when the decision is taken, and modules used whole.
+
+A cell that begins with `import utils` must be decided before anything is imported. Such a module is compared by the
+code compiled from its file, without running it, and so is every project module that it imports in turn. A module that
+is loaded is what is in memory, compared through the names that are read in it, or as a whole.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import sys
+import types
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import xxhash
+
+from incnb.dependencies import bindings
+from incnb.dependencies.bindings import Resolved
+from incnb.fingerprint import origin
+from incnb.fingerprint.code import code_token
+from incnb.model import Kind
+
+
+def resolve(locator: str) -> Resolved:
+    """A locator `lib` is the loaded module as a whole, `lib (file)` the code in its file while it is not loaded."""
+    name, space, _ = locator.partition(" ")
+    module = sys.modules.get(name)
+    if not space:
+        if isinstance(module, types.ModuleType):
+            return bindings.whole_module(module)
+        return Resolved(Kind.MODULE, None, "not imported yet")
+    if isinstance(module, types.ModuleType):
+        return Resolved(Kind.MODULE, None, "is loaded now")
+    path = find(name)
+    if path is None:
+        return Resolved(Kind.MODULE, xxhash.xxh3_128(b"no such module").hexdigest(), "", "not found")
+    found = from_file(path)
+    return Resolved(Kind.MODULE, None if found is None else found[0], "cannot be compiled", path)
+
+
+def find(name: str) -> str | None:
+    """The file of a module that is not loaded, found without importing its parents; None if there is none."""
+    search: list[str] | None = None
+    spec = None
+    for end in range(1, name.count(".") + 2):
+        part = ".".join(name.split(".")[:end])
+        try:
+            spec = importlib.machinery.PathFinder.find_spec(part, search)
+        except (ImportError, ValueError):
+            return None
+        if spec is None:
+            return None
+        search = list(spec.submodule_search_locations or ())
+    if spec is None:
+        return None
+    if spec.origin is None and search:
+        return search[0] + "/__init__.py"
+    return spec.origin
+
+
+def is_project(name: str) -> bool:
+    """Whether a module, loaded or not, is project code that lies in a file."""
+    top = name.partition(".")[0]
+    if top in ("__main__", "incnb") or top in sys.builtin_module_names:
+        return False
+    if name in sys.modules:
+        return origin.is_ours(origin.module_origin(name))
+    if top in sys.stdlib_module_names and top not in sys.modules:
+        path = find(top)
+        return path is not None and path not in ("built-in", "frozen") and origin.file_origin(path) == "project"
+    path = find(name)
+    return path is not None and path not in ("built-in", "frozen") and origin.file_origin(path) == "project"
+
+
+@lru_cache(256)
+def _compiled(path: str, stamp: tuple[int, int], size: int) -> tuple[str, tuple[str, ...]] | None:
+    try:
+        data = Path(path).read_bytes()
+        tree = ast.parse(data)
+        code = compile(tree, path, "exec", dont_inherit=True)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return xxhash.xxh3_128(code_token(code)).hexdigest(), tuple(imported_by(tree))
+
+
+def from_file(path: str) -> tuple[str, tuple[str, ...]] | None:
+    """The fingerprint of the code in a file, and the modules that it imports (`.x` = relative)."""
+    if not path.endswith(".py"):
+        try:
+            return xxhash.xxh3_128(Path(path).read_bytes()).hexdigest(), ()
+        except OSError:
+            return xxhash.xxh3_128(b"no such module").hexdigest(), ()
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return xxhash.xxh3_128(b"namespace package").hexdigest(), ()
+    return _compiled(path, (status.st_mtime_ns, status.st_ctime_ns), status.st_size)
+
+
+def imported_by(tree: ast.AST) -> Iterator[str]:
+    """The modules that a module's source names in import statements, anywhere in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            yield base
+            for alias in node.names:
+                yield base + ("" if base.endswith(".") else ".") + alias.name
+
+
+def unloaded_closure(name: str) -> Iterator[str]:
+    """A module that is not loaded and all project modules reachable from its source that are not loaded either."""
+    todo, seen = [name], set()
+    while todo:
+        current = todo.pop(0)
+        if current in seen or current in sys.modules or not is_project(current):
+            continue
+        seen.add(current)
+        parent = current.rpartition(".")[0]
+        if parent:
+            todo.append(parent)
+        yield current
+        path = find(current)
+        found = from_file(path) if path else None
+        for other in found[1] if found else ():
+            todo.append(_absolute(other, current, path or ""))
+
+
+def library_imports(name: str) -> set[str]:
+    """Top-level library modules that an unloaded project module imports."""
+    path = find(name)
+    found = from_file(path) if path else None
+    tops = {_absolute(m, name, path or "").partition(".")[0] for m in (found[1] if found else ())}
+    return {t for t in tops if t and t not in sys.stdlib_module_names and not is_project(t)}
+
+
+def _absolute(name: str, importer: str, path: str) -> str:
+    level = len(name) - len(name.lstrip("."))
+    if level == 0:
+        return name
+    package = importer if path.endswith("__init__.py") else importer.rpartition(".")[0]
+    for _ in range(level - 1):
+        package = package.rpartition(".")[0]
+    rest = name.lstrip(".")
+    return f"{package}.{rest}" if package and rest else package or rest

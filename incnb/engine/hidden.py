@@ -1,0 +1,47 @@
+"""State that cannot be read: results cached inside `functools.lru_cache` and its like.
+
+Python itself answers an old value from such a cache after the code behind it changed. So each cache remembers the
+fingerprint of its code from the moment when it was last seen empty; one that is filled under other code, or that was
+never seen empty, is unknown, and a cell that reaches it executes and is not recorded.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+from incnb.fingerprint import Unfingerprintable, fingerprint
+
+_CACHE = type(functools.lru_cache(lambda: None))
+
+
+class HiddenState:
+    """The caches of one session, with the code under which each was seen empty."""
+
+    def __init__(self) -> None:
+        self._empty: dict[int, tuple[Any, bytes]] = {}
+
+    def look(self, values: Iterable[Any]) -> None:
+        """Note which caches among `values` are empty now."""
+        for value in values:
+            if type(value) is _CACHE and value.cache_info().currsize == 0:
+                try:
+                    self._empty[id(value)] = (weakref.ref(value), fingerprint(value))
+                except Unfingerprintable:
+                    self._empty.pop(id(value), None)
+
+    def unknown(self, values: Iterable[Any]) -> list[str]:
+        """The names of caches that hold results which nobody can vouch for."""
+        found = []
+        for value in values:
+            if type(value) is not _CACHE:
+                found.append(getattr(value, "__qualname__", type(value).__qualname__))
+            elif value.cache_info().currsize == 0:
+                self.look([value])
+            else:
+                seen = self._empty.get(id(value))
+                if seen is None or seen[0]() is not value or seen[1] != fingerprint(value):
+                    found.append(value.__wrapped__.__qualname__)
+        return found

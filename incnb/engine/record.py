@@ -1,0 +1,351 @@
+"""One execution of a tracked cell: what it relied on is found before it runs, what it did is watched, what it left is kept.
+
+Anything that cannot be followed makes the run *not saved*, with the reason; it never makes the cell fail, and a kind of
+dependency that is not tracked is never left out in silence.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import sys
+import time
+import types
+from typing import Any
+
+import xxhash
+
+from incnb.analysis import CellAnalysis
+from incnb.analysis.findings import Finding
+from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries
+from incnb.engine.hidden import HiddenState
+from incnb.engine.options import Options
+from incnb.fingerprint import ABSENT, origin
+from incnb.fingerprint.code import Read
+from incnb.fingerprint.encoder import ATOMS, follow
+from incnb.fingerprint.pandas_column import frame_of
+from incnb.model import Code, Dependency, Kind, Reason
+from incnb.outputs.effects import Event as Seen
+from incnb.outputs.effects import Watch
+from incnb.outputs.streams import Capture, Event
+from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
+from incnb.store import Store, StoreError, Unpicklable, dump
+
+INLINE = 64 * 1024
+HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
+ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
+
+
+class Run:
+    """One observed execution. `start` before the body, `stop` when it has ended, `keep` to write the trace."""
+
+    def __init__(
+        self,
+        shell: Any,
+        environment: Environment,
+        analysis: CellAnalysis,
+        options: Options,
+        hidden: HiddenState,
+    ):
+        self.shell = shell
+        self.environment = environment
+        self.namespace = environment.namespace
+        self.analysis = analysis
+        self.options = options
+        self.problems: list[Reason] = []
+        self.effects: list[Reason] = []
+        self.events: list[Event] = []
+        self.stopped = False
+        self.seconds = 0.0
+        self.closure = Closure(environment, options.ignore)
+        self._hidden = hidden
+        self._capture: Capture | None = None
+        self._watch: Watch | None = None
+        self._before: dict[str, Any] = {}
+        self._inputs = Inputs([])
+        self._started = 0.0
+
+    # -- before
+
+    def start(self) -> None:
+        """Find the static closure, take fingerprints of everything in it, and begin to watch."""
+        self.closure.cell(self.analysis)
+        self.closure.finish()
+        self._judge_findings()
+        for locator, why in self.closure.missing:
+            self._not_saved(locator, why)
+        for name in self._hidden.unknown(self.closure.hidden):
+            self._not_saved(name, "has cached results from other code")
+        for path in self.analysis.dropped_calls:
+            self._dropped_call(path)
+        self._before = dict(self.namespace)
+        if not self.problems:
+            self._inputs = Inputs(self._roots())
+        self._watch = Watch(self.shell, self.namespace, self._expected)
+        self._capture = Capture(self.shell)
+        self._watch.start()
+        self._capture.start()
+        self._started = time.perf_counter()
+
+    @property
+    def attempt(self) -> str:
+        """A digest of all dependencies, to recognise an attempt that would fail again."""
+        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
+        return xxhash.xxh3_128(text.encode()).hexdigest()
+
+    def _judge_findings(self) -> None:
+        for finding in self.closure.findings:
+            if finding.what in self.namespace or finding.what in self.analysis.stores:
+                continue  # a variable of the user's that is called like a builtin
+            self._finding(finding)
+
+    def _finding(self, finding: Finding) -> None:
+        where = f", line {finding.line}" if finding.line else ""
+        if finding.kind == "unsafe":
+            self.problems.append(Reason(Code.UNSAFE, "", finding.what, f"what it reads cannot be bounded{where}"))
+        elif finding.kind == "effect":
+            self.effects.append(Reason(Code.EFFECT, "", finding.what, finding.what))
+        else:
+            self.problems.append(Reason(Code.NOT_SAVED, "", finding.what, finding.what + where))
+
+    def _not_saved(self, locator: str, why: str) -> None:
+        self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
+
+    def _dropped_call(self, path: Read) -> None:
+        """A library call whose value is dropped is there for what it changes; nothing shows what that is."""
+        value, _, through_module = follow(self.namespace, path)
+        if value is ABSENT:
+            value = next((getattr(m, path.path[-1][1], None) for m in self._imported(path) if path.path), None)
+        module = getattr(value, "__module__", None) or ""
+        root = self.namespace.get(path.name)
+        named = [i.module for i in self.analysis.imports if i.name == path.name]
+        if isinstance(root, types.ModuleType):
+            module = root.__name__ if through_module else module
+        elif named:
+            module = named[0]
+        elif not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
+            return  # a method of an object: what it changes is looked for in the object
+        top = str(module).partition(".")[0]
+        text = bindings.locator(None, path)
+        if not top or top == "__main__" or origin.is_ours(origin.module_origin(str(module))):
+            return
+        if libraries.may_configure(text if "." in text else f"{module}.{text}", value, top):
+            self._not_saved(text, f"{text}() may configure {top}")
+
+    def _imported(self, path: Read) -> list[Any]:
+        return [m for i in self.analysis.imports if i.name == path.name and (m := _loaded(i.module)) is not None]
+
+    def _roots(self) -> list[Root]:
+        roots = []
+        for found in self.closure.found.values():
+            dependency, value = found.dependency, found.value
+            if dependency.kind is not Kind.VALUE or value is ABSENT or type(value) in ATOMS or not dependency.fp:
+                continue
+            if isinstance(value, types.ModuleType) or dependency.shown == "builtin":
+                continue
+            module, read = bindings.parse(dependency.locator)
+            frame = frame_of(value)
+            if frame is not None:
+                roots.append(Root(module, read.name, read.path[:-1], frame, "", dependency.locator))
+            else:
+                roots.append(Root(module, read.name, read.path, value, dependency.fp, dependency.locator))
+        return roots
+
+    def _expected(self, code: types.CodeType) -> bool:
+        return self.closure.knows(code)
+
+    # -- after
+
+    def stop(self) -> None:
+        """End watching, as soon as the body has ended; idempotent."""
+        if self.stopped:
+            return
+        self.stopped = True
+        self.seconds = time.perf_counter() - self._started
+        seen: list[Seen] = []
+        try:
+            if self._capture is not None:
+                self.events = self._capture.stop()
+        finally:
+            if self._watch is not None:
+                seen = self._watch.stop()
+        if self._capture is not None and self._capture.problem:
+            self._not_saved("output", self._capture.problem)
+        if self._capture is not None and self._capture.widget:
+            self.effects.append(Reason(Code.EFFECT, "", "widgets", "it displayed a widget that a person can operate"))
+        for event in seen:
+            if event.kind == "effect":
+                self.effects.append(Reason(Code.EFFECT, "", event.what, event.what))
+            elif event.kind == "unsafe":
+                self.problems.append(Reason(Code.UNSAFE, "", event.what, event.what))
+            else:
+                self._not_saved(event.what, event.what)
+
+    def keep(self, store: Store, value: Any, meta: dict[str, Any]) -> tuple[str, int] | None:
+        """Write the trace; its id and the bytes saved, or None with the reason in `problems`."""
+        if self.problems or self.effects:
+            return None
+        try:
+            moved = self._moved()
+            groups, deleted, rerun = self._outputs(value, moved)
+            return self._write(store, groups, deleted, rerun, value, meta)
+        except (NotSaved, Unpicklable) as error:
+            self._not_saved(getattr(error, "path", ""), str(error))
+        except StoreError as error:
+            self.problems.append(Reason(Code.NOT_SAVED, "store", "store", str(error)))
+        return None
+
+    def _moved(self) -> set[int]:
+        """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
+        numbers = {id(root.value): number for number, root in enumerate(self._inputs.roots)}
+        moved: set[int] = set()
+        for found in self.closure.found.values():
+            now = self._again(found)
+            if now is None or now == found.dependency.fp:
+                continue
+            locator = found.dependency.locator
+            number = numbers.get(id(found.value))
+            if found.dependency.kind is Kind.AMBIENT:
+                raise NotSaved(f"it changed {locator}")
+            if number is None or isinstance(found.value, type | types.FunctionType):
+                raise NotSaved(f"{locator} changed while it ran")
+            moved.add(number)
+        return moved
+
+    def _again(self, found: Found) -> str | None:
+        """The fingerprint of the same object now; None for what cannot change."""
+        dependency, value = found.dependency, found.value
+        if dependency.kind is Kind.AMBIENT:
+            return ambient.resolve(dependency.locator).fp or ""
+        if dependency.kind is Kind.MODULE:
+            return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
+        if dependency.kind not in (Kind.VALUE, Kind.CODE):
+            return None
+        module, read = bindings.parse(dependency.locator)
+        if module is not None:
+            loaded = _loaded(module)
+            now = follow(loaded.__dict__, read)[0] if loaded is not None else ABSENT
+            if now is not value and type(now) is type(value) and frame_of(now) is None:
+                return ""  # bound to another object
+            if type(now) is not type(value):
+                return ""
+        if value is ABSENT or type(value) in ATOMS or isinstance(value, types.ModuleType) or dependency.shown == "builtin":
+            return None
+        return bindings.describe(value, dependency.locator).fp or ""
+
+    def _outputs(self, value: Any, moved: set[int]) -> tuple[list[Group], list[str], list[int]]:
+        after = self.namespace
+        rerun, in_place = self._rerun()
+        stored = (self.analysis.stores | self.closure.stores) - in_place
+        for name in after.keys() | self._before.keys():
+            if after.get(name, ABSENT) is not self._before.get(name, ABSENT):
+                stored.add(name)
+        stored = {n for n in stored if not HIDDEN_NAMES.match(n) and n not in in_place}
+        values: dict[str, Any] = {}
+        for name in sorted(stored):
+            if name not in after:
+                continue
+            if name not in self.analysis.sure and after[name] is self._before.get(name, ABSENT):
+                self._prior(name, after[name])
+                continue
+            values[name] = after[name]
+        deleted = sorted(n for n in stored if n in self._before and n not in after)
+        self._attribute_stores()
+        changed = self._inputs.changed(moved) if moved else []
+        if value is not None and any(e.type == "result" for e in self.events):
+            values[RESULT] = value
+        groups = save(values, changed, self._inputs, self.namespace, dump)
+        return groups, deleted, rerun
+
+    def _prior(self, name: str, value: Any) -> None:
+        """A name that may or may not have been bound holds what it held: what it held becomes a dependency."""
+        if (Kind.VALUE, name) in self.closure.found or (Kind.CODE, name) in self.closure.found:
+            return
+        resolved = bindings.describe(value, name)
+        if resolved.fp is None:
+            raise NotSaved(f"{name} {resolved.detail}")
+        self.closure.keep(name, resolved)
+
+    def _rerun(self) -> tuple[list[int], set[str]]:
+        """Indexes of the statements to run again on reuse, and the names that they bind for good."""
+        indexes: list[int] = []
+        bound: set[str] = set()
+        definitions = {d.index: d for d in self.analysis.definitions}
+        other = self.analysis.bound_by_others
+        for index, definition in definitions.items():
+            needs = {r.name for r in definition.uses} | {r.name for r in definition.decorators}
+            own = self.analysis.stores - bound
+            if definition.binds & other or needs & own - definition.binds:
+                continue
+            if all(self._innocent(decorator) for decorator in definition.decorators):
+                indexes.append(index)
+                bound |= definition.binds
+        return indexes, bound
+
+    def _innocent(self, decorator: Read) -> bool:
+        value, taken, _ = follow(self.namespace, decorator)
+        if value is ABSENT or taken < len(decorator.path):
+            return decorator.path[-1:] and decorator.path[-1][1] in ("setter", "getter", "deleter")  # type: ignore[return-value]
+        return str(getattr(value, "__module__", "")).partition(".")[0] in ALLOWED_DECORATORS
+
+    def _attribute_stores(self) -> None:
+        for base in self.analysis.attribute_stores:
+            value, _, _ = follow(self.namespace, base)
+            if isinstance(value, types.ModuleType | type | types.FunctionType):
+                raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
+
+    def _write(
+        self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], value: Any, meta: dict[str, Any]
+    ) -> tuple[str, int]:
+        saved = 0
+        records = []
+        for group in groups:
+            record, size = self._group(store, group, value)
+            saved += size
+            records.append(record)
+        version = Dependency(Kind.VERSION, "--version", self.options.version, self.options.version)
+        trace = {
+            **meta,
+            "created": time.time(),
+            "host": socket.gethostname(),
+            "seconds": self.seconds,
+            "dependencies": [d.to_dict() for d in [version, *self.closure.dependencies]],
+            "outputs": {
+                "groups": records,
+                "deleted": deleted,
+                "events": [e.to_dict() for e in self.events],
+                "rerun": rerun,
+                "bytes": saved,
+            },
+        }
+        return store.put_trace(self.analysis.code, trace), saved
+
+    def _group(self, store: Store, group: Group, value: Any) -> tuple[dict[str, Any], int]:
+        data = group.pickled.data
+        record: dict[str, Any] = {"names": group.names, "patched": group.patched, "bytes": group.size, "refers": group.refers}
+        if len(data) <= INLINE:
+            record["pickle"] = base64.b64encode(data).decode()
+        else:
+            record["blob"] = store.put_blob(data).to_dict()
+        record["buffers"] = [store.put_blob(buffer).to_dict() for buffer in group.pickled.buffers]
+        record["tree"] = {}
+        record["words"] = []
+        if group.size > INLINE:
+            classes: set[str] = set()
+            for name in group.names:
+                if name == RESULT:
+                    continue
+                found = bindings.describe(self.namespace[name], name)
+                if found.fp is not None and found.met is not None:
+                    record["tree"][name] = found.fp
+                    classes |= {c.rpartition(":")[2].partition(".")[0] for c in found.met.code}
+                    parts = bindings.parts_of(self.namespace[name]) or {}
+                    record["tree"].update({f"{name}{part}": fp for part, fp in parts.items()})
+            record["words"] = sorted(classes)
+        return record, group.size
+
+
+def _loaded(name: str) -> types.ModuleType | None:
+    module = sys.modules.get(name)
+    return module if isinstance(module, types.ModuleType) else None

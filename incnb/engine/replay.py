@@ -1,0 +1,216 @@
+"""Reuse: what executing a cell would have left, put back from its trace.
+
+The cell's AST is replaced. Its imports and plain definitions run again, in place and in order; then the outputs are
+restored: values loaded (or left pending), names deleted, objects that changed in place given their new state, streams
+and displays played. Everything is loaded before anything is touched; if that fails the plain body runs after all, as
+the `else` of the very same tree, so the person's cell never fails for a fault of the store.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from incnb.model import IncnbError
+from incnb.outputs.pending import Lost, Pending, PendingGroup
+from incnb.outputs.streams import Event, Replayed
+from incnb.outputs.streams import replay as play
+from incnb.outputs.variables import RESULT, Loaded, resolver, restore
+from incnb.store import BlobRef, LoadError, Store, StoredTrace, StoreError, load
+
+HOOK = "__incnb__"
+LAZY_FROM = 1024 * 1024
+
+
+class Replay:
+    """One reuse in progress; the replacement tree calls `restore` and `result`."""
+
+    def __init__(self, shell: Any, store: Store, stored: StoredTrace, pending: Pending, *, lazy: bool, title: str):
+        self.shell = shell
+        self.namespace: dict[str, Any] = shell.user_ns
+        self.stored = stored
+        self.outputs: dict[str, Any] = (stored.data or {}).get("outputs", {})
+        self.problem: str | None = None
+        self.restored = False
+        self.seconds = 0.0
+        self.native = False
+        self._store = store
+        self._pending = pending
+        self._lazy = lazy
+        self._title = title
+        self._value: Any = None
+        self._shown: Replayed | None = None
+        self._late: PendingGroup | None = None
+        self._started = time.perf_counter()
+
+    # -- before the tree is replaced
+
+    def check(self) -> None:
+        """Make sure that every blob is there, whole by its length. Raises `StoreError`."""
+        for group in self.outputs["groups"]:
+            for reference in _references(group):
+                self._store.check(reference)
+                self._store.touch(reference)
+
+    def tree(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
+        rerun = [body[index] for index in self.outputs["rerun"] if index < len(body)]
+        last = body[-1] if body and isinstance(body[-1], ast.Expr) else None
+        plain = body[:-1] if last is not None else body
+        anchor = body[0]
+        ask = _at(ast.parse(f"if not {HOOK}.restore(): pass").body[0], anchor)
+        assert isinstance(ask, ast.If)
+        ask.body = list(plain) or [_at(ast.Pass(), anchor)]
+        if last is None:
+            return [*rerun, ask]
+        choice = ast.parse(f"{HOOK}.result() if {HOOK}.restored else 0").body[0]
+        choice = _at(choice, last)
+        assert isinstance(choice, ast.Expr) and isinstance(choice.value, ast.IfExp)
+        choice.value.orelse = last.value
+        return [*rerun, ask, choice]
+
+    # -- called by the tree
+
+    def restore(self) -> bool:
+        """Put everything back but the last value; False when it cannot be, and nothing was touched."""
+        try:
+            self._restore()
+        except (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, IncnbError) as error:
+            self.problem = str(error) or type(error).__name__
+            return False
+        self.restored = True
+        return True
+
+    def result(self) -> Any:
+        """What the last expression displays: the recorded bundle, for IPython's own display hook."""
+        events = [Event.from_dict(e) for e in self.outputs["events"] if e["type"] == "result"]
+        self.seconds = time.perf_counter() - self._started
+        if not events:
+            return None
+        if self.native:
+            return self._value
+        self._shown = Replayed(events[-1].data, events[-1].metadata)
+        return self._shown
+
+    # -- after the cell
+
+    def finish(self) -> None:
+        """Put the real value where the display hook left its stand-in (`_`, `Out[n]`)."""
+        shown = self._shown
+        if shown is None:
+            return
+        if self._late is not None and RESULT in self._late.names:
+            number = next((n for n, v in self.namespace.get("_oh", {}).items() if v is shown), None)
+            names = {n for n in ("_", "__", "___", f"_{number}") if self.namespace.get(n) is shown}
+            self._late.words = self._late.words | {"_", "__", "___", "Out", "_oh", f"_{number}"}
+            self._late.placed = lambda values: place(self.shell, shown, values[RESULT])
+            for name in names - {"_"}:
+                self.namespace.pop(name, None)
+            return
+        place(self.shell, shown, self._value)
+
+    # -- inside
+
+    def _restore(self) -> None:
+        resolve = resolver(self._namespaces)
+        ready: list[tuple[dict[str, Any], Loaded]] = []
+        later: list[PendingGroup] = []
+        for group in self.outputs["groups"]:
+            names = set(group["names"])
+            if self._may_wait(group):
+                later.append(self._waiting(group, names, resolve))
+            else:
+                ready.append((group, self._load(group, resolve)))
+        for _, loaded in ready:
+            if not loaded.fits():
+                raise LoadError("an object that changed in place has another shape now")
+        # nothing above touched anything; nothing below can fail
+        for _, loaded in ready:
+            loaded.patch()
+        for _, loaded in ready:
+            for name, value in loaded.values.items():
+                if name == RESULT:
+                    self._value = value
+                else:
+                    self._pending.forget(name)
+                    self.namespace[name] = value
+        for waiting in later:
+            self._pending.add(waiting)
+            if RESULT in waiting.names:
+                self._late = waiting
+        for name in self.outputs["deleted"]:
+            self._pending.forget(name)
+            self.namespace.pop(name, None)
+        play(self.shell, [Event.from_dict(e) for e in self.outputs["events"]])
+        self.seconds = time.perf_counter() - self._started
+
+    def _may_wait(self, group: dict[str, Any]) -> bool:
+        if not self._lazy or group["bytes"] < LAZY_FROM or group["patched"]:
+            return False
+        if self.native and RESULT in group["names"]:
+            return False
+        return self._pending.allowed([n for n in group["names"] if n != RESULT])
+
+    def _waiting(self, group: dict[str, Any], names: set[str], resolve: Callable[..., object]) -> PendingGroup:
+        found: dict[tuple[Any, ...], object] = {}
+
+        def bring() -> dict[str, Any]:
+            try:
+                return self._load(group, lambda reference: found[reference]).values
+            except (StoreError, LoadError, LookupError) as error:
+                wanted = ", ".join(sorted(names - {RESULT})) or "the result"
+                raise Lost(f"{wanted} cannot be loaded any more ({error}): run the cell {self._title!r} again") from error
+
+        for reference in _refers(group):
+            found[reference] = resolve(reference)
+        return PendingGroup(names, bring, self._title, dict(group["tree"]), frozenset(group["words"]))
+
+    def _load(self, group: dict[str, Any], resolve: Callable[..., object]) -> Loaded:
+        data = base64.b64decode(group["pickle"]) if "pickle" in group else self._blob(group["blob"])
+        buffers = [self._store.read(BlobRef.from_dict(b), raw=True) for b in group["buffers"]]
+        return restore(data, buffers, resolve, self.namespace, load)
+
+    def _blob(self, reference: dict[str, Any]) -> memoryview:
+        return self._store.read(BlobRef.from_dict(reference), raw=False)
+
+    def _namespaces(self, module: str) -> dict[str, Any]:
+        return self.namespace if not module else sys.modules[module].__dict__
+
+
+def place(shell: Any, shown: Replayed, value: Any) -> None:
+    """Replace the stand-in of a result by the result, wherever IPython keeps it."""
+    namespace = shell.user_ns
+    for name in [n for n, v in namespace.items() if v is shown]:
+        namespace[name] = value
+    for history in (namespace.get("_oh"), namespace.get("Out")):
+        if isinstance(history, dict):
+            for number in [n for n, v in history.items() if v is shown]:
+                history[number] = value
+    hook = shell.displayhook
+    for name in ("_", "__", "___"):
+        if getattr(hook, name, None) is shown:
+            setattr(hook, name, value)
+
+
+def _references(group: dict[str, Any]) -> list[BlobRef]:
+    found = [BlobRef.from_dict(b) for b in group["buffers"]]
+    return [*found, BlobRef.from_dict(group["blob"])] if "blob" in group else found
+
+
+def _refers(group: dict[str, Any]) -> list[tuple[Any, ...]]:
+    return [_tuple(r) for r in group.get("refers", [])]
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+
+
+def _at(node: Any, anchor: ast.AST) -> Any:
+    for part in ast.walk(node):
+        if hasattr(part, "lineno") or isinstance(part, ast.stmt | ast.expr):
+            ast.copy_location(part, anchor)
+    return node

@@ -1,0 +1,240 @@
+"""Code objects: what they are, and what they read from outside.
+
+`code_token` is a canonical form of the code object in memory, which is what would really run; the file may differ.
+Positions, file names and the names of plain locals are not in it; neither is the docstring, which no instruction loads:
+constants are numbered by first use in the bytecode instead of by their place in `co_consts`.
+
+`references` lists what the code reads from its globals, by path: `utils.clean`, `cfg["lr"]`. A path is followed as long
+as the bytecode itself follows it with constant steps; whatever happens next happens to the whole object at its end.
+"""
+
+from __future__ import annotations
+
+import dis
+import marshal
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, TypeVar
+
+#: A function that mentions one of these may read its own locals by name, so the names count.
+FRAME_READERS = frozenset(
+    {"locals", "vars", "dir", "eval", "exec", "query", "evaluate", "_getframe", "currentframe", "stack", "globals"}
+)
+_HAS_CONST = frozenset(dis.hasconst)
+_EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
+_CACHE = dis.opmap.get("CACHE", -1)
+
+Step = tuple[str, Any]  # ("attr", name) or ("item", constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One read of a global name, followed along constant steps; `line` is where."""
+
+    name: str
+    path: tuple[Step, ...] = ()
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What one code object, with all code nested in it, does to the world outside its locals."""
+
+    reads: tuple[Read, ...]
+    stores: frozenset[str]  # global names that it binds or deletes
+    attributes: frozenset[str]  # every attribute name that it loads, of whatever object
+    attribute_stores: frozenset[str]
+    imports: tuple[tuple[str, tuple[str, ...], int], ...]  # module, names, level
+    strings: frozenset[str]
+
+
+def _token(code: CodeType) -> bytes:
+    constants: list[Any] = []
+    numbers: dict[int, int] = {}
+    instructions: list[int] = []
+    raw = code.co_code
+    extended = 0
+    for i in range(0, len(raw), 2):
+        op, arg = raw[i], raw[i + 1] | extended
+        if op == _EXTENDED_ARG:
+            extended = arg << 8
+            continue
+        extended = 0
+        if op == _CACHE:
+            continue
+        if op in _HAS_CONST:
+            if arg not in numbers:
+                numbers[arg] = len(constants)
+                constants.append(code.co_consts[arg])
+            arg = numbers[arg]
+        instructions += (op, arg)
+    names = code.co_varnames
+    parameters = code.co_argcount + code.co_kwonlyargcount
+    parameters += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
+    kept = names if FRAME_READERS & set(code.co_names) else names[:parameters]
+    flags = code.co_flags & ~0x04000000  # CO_HAS_DOCSTRING
+    parts = [
+        marshal.dumps(tuple(instructions), 2),
+        marshal.dumps(
+            (
+                code.co_name,
+                code.co_qualname,
+                code.co_argcount,
+                code.co_posonlyargcount,
+                code.co_kwonlyargcount,
+                flags,
+                code.co_names,
+                kept,
+                code.co_cellvars,
+                code.co_freevars,
+                code.co_exceptiontable,
+            ),
+            2,
+        ),
+        *(_constant_token(c) for c in constants),
+    ]
+    return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
+
+
+def _constant_token(value: Any) -> bytes:
+    if isinstance(value, CodeType):
+        return b"C" + code_token(value)
+    if isinstance(value, tuple):
+        inner = [_constant_token(v) for v in value]
+        return b"T" + b"".join(len(p).to_bytes(8, "little") + p for p in inner)
+    if isinstance(value, frozenset):
+        inner = sorted(_constant_token(v) for v in value)
+        return b"S" + b"".join(len(p).to_bytes(8, "little") + p for p in inner)
+    if isinstance(value, slice):
+        return b"L" + _constant_token((value.start, value.stop, value.step))
+    return b"V" + marshal.dumps(value, 2)
+
+
+_Found = TypeVar("_Found")
+_Memory = dict[int, tuple["weakref.ref[CodeType]", _Found]]
+_tokens: _Memory[bytes] = {}
+_references: _Memory[References] = {}
+
+
+def _remembered(memory: _Memory[_Found], code: CodeType, find: Callable[[CodeType], _Found]) -> _Found:
+    """What was found for a code object, which never changes; by identity, since equal code may be told apart."""
+    known = memory.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
+    ident = id(code)
+    found = find(code)
+    memory[ident] = (weakref.ref(code, lambda _: memory.pop(ident, None)), found)
+    return found
+
+
+def code_token(code: CodeType) -> bytes:
+    """A canonical byte string of `code` and all code nested in it: equal exactly when they would run alike."""
+    return _remembered(_tokens, code, _token)
+
+
+def references(code: CodeType) -> References:
+    """What `code` and the code nested in it read, bind and import, found in the bytecode."""
+    return _remembered(_references, code, _find)
+
+
+def _find(code: CodeType) -> References:
+    found = _Finder()
+    found.visit(code)
+    return References(
+        tuple(dict.fromkeys(found.reads)),
+        frozenset(found.stores),
+        frozenset(found.attributes),
+        frozenset(found.attribute_stores),
+        tuple(dict.fromkeys(found.imports)),
+        frozenset(found.strings),
+    )
+
+
+_LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
+_JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
+_CONSTS = {"LOAD_CONST", "LOAD_SMALL_INT", "LOAD_CONST_IMMORTAL"}
+_SKIP = {"EXTENDED_ARG", "NOP", "CACHE", "PUSH_NULL", "PRECALL", "RESUME", "NOT_TAKEN"}
+
+
+class _Finder:
+    def __init__(self) -> None:
+        self.reads: list[Read] = []
+        self.stores: set[str] = set()
+        self.attributes: set[str] = set()
+        self.attribute_stores: set[str] = set()
+        self.imports: list[tuple[str, tuple[str, ...], int]] = []
+        self.strings: set[str] = set()
+
+    def visit(self, code: CodeType) -> None:
+        line = code.co_firstlineno
+        ops = [i for i in dis.get_instructions(code) if i.opname not in _SKIP]
+        own: set[str] = set()  # names of a class body, as long as it is sure that they are bound
+        straight = True
+        for position, op in enumerate(ops):
+            name = op.opname
+            straight = straight and op.opcode not in _JUMPS and not (position and op.is_jump_target)
+            if name in _LOADS:
+                if not (name == "LOAD_NAME" and op.argval in own):
+                    self.reads.append(Read(op.argval, _path_after(ops, position), line))
+            elif name == "STORE_NAME" and straight:
+                own.add(op.argval)
+            elif name == "DELETE_NAME":
+                own.discard(op.argval)
+            elif name == "SETUP_ANNOTATIONS":
+                own.add("__annotations__")
+            elif name in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                self.stores.add(op.argval)
+            elif name in _ATTRS or name.startswith("LOAD_SUPER"):
+                self.attributes.add(op.argval)
+            elif name in ("STORE_ATTR", "DELETE_ATTR"):
+                self.attribute_stores.add(op.argval)
+            elif name == "IMPORT_NAME":
+                self.imports.append(_import_at(ops, position))
+        for constant in code.co_consts:
+            self._constant(constant)
+
+    def _constant(self, constant: Any) -> None:
+        if isinstance(constant, CodeType):
+            self.visit(constant)
+        elif isinstance(constant, str):
+            self.strings.add(constant)
+        elif isinstance(constant, tuple | frozenset):
+            for part in constant:
+                self._constant(part)
+
+
+def _path_after(ops: list[Any], position: int) -> tuple[Step, ...]:
+    path: list[Step] = []
+    at = position + 1
+    while at < len(ops):
+        op = ops[at]
+        if op.opname in _ATTRS:
+            path.append(("attr", op.argval))
+            at += 1
+        elif op.opname in _CONSTS and at + 1 < len(ops) and _is_subscript(ops[at + 1]) and _is_key(op.argval):
+            path.append(("item", op.argval))
+            at += 2
+        else:
+            break
+    return tuple(path)
+
+
+def _is_subscript(op: Any) -> bool:
+    return op.opname == "BINARY_SUBSCR" or (op.opname == "BINARY_OP" and op.argrepr == "[]")
+
+
+def _is_key(value: Any) -> bool:
+    return type(value) in (str, int)
+
+
+def _import_at(ops: list[Any], position: int) -> tuple[str, tuple[str, ...], int]:
+    names: tuple[str, ...] = ()
+    level = 0
+    if position >= 1 and isinstance(ops[position - 1].argval, tuple):
+        names = ops[position - 1].argval
+    if position >= 2 and isinstance(ops[position - 2].argval, int):
+        level = ops[position - 2].argval
+    return ops[position].argval, names, level

@@ -1,0 +1,83 @@
+"""The one door: `fingerprint(value)`, and `encode(value)` for those who also want to know what was met on the way."""
+
+from __future__ import annotations
+
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from incnb.fingerprint import containers, python_values, registry
+from incnb.fingerprint.encoder import Encoder, Unfingerprintable
+
+python_values.install()
+containers.install()
+
+
+def _numpy() -> None:
+    from incnb.fingerprint import numpy_values
+
+    numpy_values.install()
+
+
+def _pandas() -> None:
+    from incnb.fingerprint import pandas_values
+
+    registry.load_now("numpy")
+    pandas_values.install()
+
+
+def _scipy() -> None:
+    from incnb.fingerprint import scipy_values
+
+    registry.load_now("numpy")
+    scipy_values.install()
+
+
+registry.lazily("numpy", _numpy)
+registry.lazily("pandas", _pandas)
+registry.lazily("scipy", _scipy)
+
+
+def encode(value: Any, name: str = "") -> Encoder:
+    """Encode `value`, called `name` in messages; the encoder has the digest and what was met.
+
+    Raises `Unfingerprintable`, also where the state of an object raises while it is read.
+    """
+    if type(value) is types.FunctionType:
+        return encode_with(lambda encoder: encoder.function(value), name)
+    return encode_with(lambda encoder: encoder.encode(value), name)
+
+
+def encode_with(write: Callable[[Encoder], None], name: str = "") -> Encoder:
+    """The encoder after `write(encoder)`; the same errors as `encode`."""
+    encoder = Encoder(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            write(encoder)
+            encoder.settle()
+    except Unfingerprintable:
+        raise
+    except RecursionError as error:
+        raise encoder.refuse("it is too deeply nested") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise encoder.refuse(f"{type(error).__name__} while it was read{_said(error)}") from error
+    return encoder
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return f": {error}"
+    except Exception:  # the user's own __str__
+        return ""
+
+
+def fingerprint(value: Any) -> bytes:
+    """The 16 bytes of a value, function or class: equal for equal values in any process, different otherwise.
+
+    Raises `Unfingerprintable` with the path to what cannot be read (a generator, a socket, a lock).
+    """
+    return encode(value).digest()

@@ -1,0 +1,201 @@
+"""The vocabulary of incnb: small frozen records that the rooms hand to each other.
+
+Nothing here imports anything of incnb. A `Dependency` is one thing an execution relied on; a `Trace` is the immutable
+record of one successful execution; a `Decision` says what was done with a cell and names what decided it.
+Fingerprints are 16 bytes and travel through JSON as 32 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+SHOWN_LIMIT: Final = 200
+SOURCE_LIMIT: Final = 20_000
+
+
+class IncnbError(Exception):
+    """Base of every error that incnb raises on purpose."""
+
+
+class Kind(StrEnum):
+    """What sort of thing a dependency is."""
+
+    CODE = "code"
+    VALUE = "value"
+    MODULE = "module"
+    PACKAGE = "package"
+    AMBIENT = "ambient"
+    PYTHON = "python"
+    VERSION = "version"
+
+
+class Status(StrEnum):
+    """What became of a cell."""
+
+    REUSED = "reused"
+    CUTOFF = "cutoff"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+class Code(StrEnum):
+    """The closed set of reason codes, in the order in which several are shown: hardest first."""
+
+    OFF = "off"
+    FORCED = "forced"
+    MARKED = "marked"
+    STORE_UNREADABLE = "store-unreadable"
+    NEWER_FORMAT = "newer-format"
+    NEVER_RUN = "never-run"
+    LAST_FAILED = "last-failed"
+    UNSAFE = "unsafe"
+    CONFIG = "config"
+    CODE = "code"
+    VALUE = "value"
+    CUTOFF = "cutoff"
+    FILE = "file"
+    ENV = "env"
+    PACKAGE = "package"
+    MODULE = "module"
+    AMBIENT = "ambient"
+    PYTHON = "python"
+    SOURCE = "source"
+    VERSION = "version"
+    EXPIRED = "expired"
+    UNTRUSTED = "untrusted"
+    UNRESTORABLE = "unrestorable"
+    CONTAINED = "contained"
+    ACCEPTED = "accepted"
+    EFFECT = "effect"
+    NOT_SAVED = "not-saved"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One thing that an execution relied on, found by `(kind, locator)` and compared by `fp` (hex).
+
+    `shown` is a short text for people, `source` the text of a function, `parts` fingerprints of pieces by name, `via`
+    the locator of what led here (`features` when it is features() that calls this), empty for the cell itself.
+    """
+
+    kind: Kind
+    locator: str
+    fp: str
+    shown: str = ""
+    source: str | None = None
+    parts: dict[str, str] | None = None
+    via: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"kind": self.kind.value, "locator": self.locator, "fp": self.fp, "shown": self.shown}
+        if self.source is not None:
+            out["source"] = self.source[:SOURCE_LIMIT]
+        if self.parts is not None:
+            out["parts"] = self.parts
+        if self.via:
+            out["via"] = self.via
+        return out
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Dependency:
+        return cls(
+            Kind(data["kind"]),
+            data["locator"],
+            data["fp"],
+            data.get("shown", ""),
+            data.get("source"),
+            data.get("parts"),
+            data.get("via", ""),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a decision was taken: a code, and the very thing that decided it."""
+
+    code: Code
+    kind: str = ""
+    locator: str = ""
+    detail: str = ""
+    caused_by: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "code": self.code.value,
+            "kind": self.kind,
+            "locator": self.locator,
+            "detail": self.detail,
+            "caused_by": list(self.caused_by),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A notebook cell as people name it. `index` counts tracked decisions of the session from 0."""
+
+    index: int
+    title: str
+    id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"index": self.index, "id": self.id, "title": self.title}
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Measured wall times of one decision."""
+
+    decide: float = 0.0
+    execute: float = 0.0
+    restore: float = 0.0
+    save: float = 0.0
+
+    def to_dict(self) -> dict[str, float]:
+        return {
+            "decide": round(self.decide, 6),
+            "execute": round(self.execute, 6),
+            "restore": round(self.restore, 6),
+            "save": round(self.save, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was done with a cell, final after the run. `to_dict()` is the line of `INCNB_REPORT`."""
+
+    cell: Cell
+    status: Status
+    reasons: tuple[Reason, ...]
+    time: float = 0.0
+    session: str = ""
+    notebook: str = ""
+    seconds: Seconds = field(default_factory=Seconds)
+    saved_seconds: float | None = None
+    bytes_saved: int = 0
+
+    def but(self, **changes: Any) -> Decision:
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "v": 1,
+            "time": self.time,
+            "session": self.session,
+            "notebook": self.notebook,
+            "cell": self.cell.to_dict(),
+            "status": self.status.value,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "items": None,
+            "seconds": self.seconds.to_dict(),
+            "saved_seconds": self.saved_seconds,
+            "bytes_saved": self.bytes_saved,
+        }
+
+
+def shorten(text: str, limit: int = SHOWN_LIMIT) -> str:
+    """One line of at most `limit` characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""The IPython face: transformers, hooks, magics and footers."""

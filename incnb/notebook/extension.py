@@ -1,0 +1,130 @@
+"""Loading and unloading: what is put onto the shell, and taken off again without a trace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from incnb.analysis.mentions import identifiers
+from incnb.engine.options import Options
+from incnb.engine.session import Session
+from incnb.model import Decision
+from incnb.notebook import footer
+from incnb.notebook.magics import IncMagics
+from incnb.notebook.transformers import InputMarker, Tracker
+from incnb.outputs.pending import Lost
+
+_loaded: dict[int, Extension] = {}
+
+
+def load(shell: Any) -> None:
+    """Put incnb onto a shell; a second call changes nothing."""
+    if id(shell) not in _loaded:
+        _loaded[id(shell)] = Extension(shell)
+
+
+def unload(shell: Any) -> None:
+    """Take incnb off a shell."""
+    extension = _loaded.pop(id(shell), None)
+    if extension is not None:
+        extension.remove()
+
+
+class Extension:
+    """incnb on one shell."""
+
+    def __init__(self, shell: Any):
+        self.shell = shell
+        kernel = getattr(shell, "kernel", None)
+        self.session = Session(shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict))
+        self.tracker = Tracker(self.session, self._say)
+        self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
+        self._marker = InputMarker(shell)
+        shell.input_transformers_cleanup.append(self._marker)
+        shell.ast_transformers.append(self.tracker)
+        shell.events.register("pre_run_cell", self._pre)
+        shell.events.register("post_run_cell", self._post)
+        shell.register_magics(IncMagics(shell, self))
+        self._handlers: dict[str, Callable[..., Any]] = {}
+        if self.session.lazy:
+            self._wrap_handlers(kernel.shell_handlers)
+
+    def remove(self) -> None:
+        self.session.close()
+        for owner, item in ((self.shell.input_transformers_cleanup, self._marker), (self.shell.ast_transformers, self.tracker)):
+            if item in owner:
+                owner.remove(item)
+        for event, callback in (("pre_run_cell", self._pre), ("post_run_cell", self._post)):
+            if callback in self.shell.events.callbacks[event]:
+                self.shell.events.unregister(event, callback)
+        for kind in ("line", "cell"):
+            self.shell.magics_manager.magics[kind].pop("incremental", None)
+        for name, handler in self._handlers.items():
+            self.shell.kernel.shell_handlers[name] = handler
+
+    def status(self) -> str:
+        if not self.tracker.enabled:
+            return "incnb is off (INCNB=off)"
+        cells = len(self.session.decisions)
+        mode = "every cell" if self.tracker.auto is not None else "cells marked %%incremental"
+        return f"incnb tracks {mode}; {cells} decided in this session; store: {self.session.store.root}"
+
+    # -- callbacks: an exception in one would print a traceback of ours below the user's cell
+
+    def _pre(self, info: Any = None) -> None:
+        self._guard(lambda: self.tracker.pre_run_cell(info))
+
+    def _post(self, result: Any = None) -> None:
+        self._guard(lambda: self.tracker.post_run_cell(result))
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:
+            self.session.faults += 1
+            self._say(f"incnb: a fault of its own, your cell is not affected: {type(error).__name__}: {error}")
+
+    def _tell(self, decision: Decision, options: Options) -> None:
+        footer.show(self.shell, decision, quiet=options.quiet)
+
+    def _say(self, text: str) -> None:
+        footer.line(self.shell, text)
+
+    # -- requests that are no cells may need pending values
+
+    def _wrap_handlers(self, handlers: dict[str, Callable[..., Any]]) -> None:
+        for name in ("execute_request", "complete_request", "inspect_request", "comm_msg", "comm_open"):
+            if name in handlers:
+                self._handlers[name] = handlers[name]
+                handlers[name] = self._watching(name, handlers[name])
+
+    def _watching(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def handler(stream: Any, ident: Any, parent: dict[str, Any]) -> Any:
+            try:
+                self._request(name, parent.get("content", {}))
+            except Lost as lost:
+                self._say(f"incnb: {lost}")
+            except Exception as error:
+                self._say(f"incnb: a fault of its own: {type(error).__name__}: {error}")
+            return original(stream, ident, parent)
+
+        return handler
+
+    def _request(self, name: str, content: dict[str, Any]) -> None:
+        pending = self.session.pending
+        pending.not_now = frozenset()
+        if name == "execute_request":
+            text = " ".join(str(v) for v in (content.get("user_expressions") or {}).values())
+            pending.not_now = identifiers(text)
+            if content.get("silent"):
+                text += " " + str(content.get("code", ""))
+            pending.before_request(identifiers(text))
+        elif name.startswith("comm"):
+            pending.bring_in_all()
+        else:
+            words = identifiers(str(content.get("code", "")))
+            pending.before_request(words)
+            if name == "complete_request":
+                starts = tuple(words)
+                pending.before_request(frozenset(n for n in pending.groups if n.startswith(starts)) if starts else frozenset(pending.groups))

@@ -1,0 +1,1 @@
+"""What a run leaves behind, how it is put back, and what forbids to record it."""

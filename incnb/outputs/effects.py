@@ -1,0 +1,399 @@
+"""What a cell does outside of what is recorded, watched while it runs.
+
+One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen by
+shadowing a few functions of Python for the time of the cell: reads of `os.environ`, `os.stat` and its relatives,
+`os.getcwd`, and the sources of entropy. Before and after are compared for the global random generators, open figures,
+threads, tasks and widgets. On Python 3.12 and later `sys.monitoring` also tells which functions of ours really ran.
+
+Whose doing an event is, is read from the stack: the import system's own reads and a library's reads of its own files
+belong to the package; what happens below the user's code is the user's. An audit hook cannot be removed, so there is
+one for the life of the process, and it does nothing while no watch is on.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType, FrameType
+from typing import Any, Literal
+
+from incnb.fingerprint import origin
+from incnb.outputs import leftovers
+
+Kind = Literal["effect", "untracked", "unsafe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing seen: `effect` reaches outside, `untracked` is a dependency of a kind that is not followed."""
+
+    kind: Kind
+    what: str
+
+
+_FILES = frozenset({"os.listdir", "os.scandir", "glob.glob", "os.walk", "os.fwalk", "pathlib.Path.glob", "pathlib.Path.rglob"})
+_CHANGES = frozenset(
+    {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "os.chmod", "os.chown",
+     "os.utime", "os.setxattr", "shutil.copyfile", "shutil.move", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp"}
+)  # fmt: skip
+_PROCESSES = frozenset(
+    {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.spawn", "pty.spawn"}
+)
+_NETWORK = frozenset(
+    {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
+     "socket.gethostbyaddr", "urllib.Request", "http.client.connect", "ftplib.connect", "smtplib.connect"}
+)  # fmt: skip
+_ENTROPY_FREE = ("jupyter_client/", "ipykernel/", "comm/", "tornado/", "IPython/core/formatters.py", "/tempfile.py", "zmq/")
+_BENIGN_ENV = (
+    "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "BLIS_", "KMP_", "GOTO_", "MPL", "HOME", "PATH", "TMPDIR", "TEMP",
+    "TMP", "XDG_", "LANG", "LC_", "PYTHON", "JPY_", "JUPYTER", "IPY", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR",
+    "JOBLIB_", "LOKY_", "SKLEARN_", "SCIPY_", "PANDAS_", "NUMPY_", "NPY_", "TQDM_", "DISPLAY", "WAYLAND_", "COLAB_", "CUDA_",
+    "TORCH_", "PYTORCH_", "PYDEVD", "INCNB", "SSL_", "COV_", "PYTEST_", "VIRTUAL_ENV", "CONDA_", "USER", "LOGNAME", "TZ",
+)  # fmt: skip
+
+
+class Watch:
+    """Watches one cell; `stop` gives what was seen, in order and each once."""
+
+    def __init__(self, shell: Any, namespace: dict[str, Any], expected: Callable[[CodeType], bool]):
+        self._namespace = namespace
+        self._expected = expected
+        self._seen: dict[Event, None] = {}
+        self._before = leftovers.Snapshot(shell)
+        self._guard = threading.local()
+        self._undo: list[Callable[[], None]] = []
+        self._ran: set[CodeType] = set()
+        self._pid = os.getpid()
+
+    def start(self) -> None:
+        global _active
+        _install()
+        self._before.take()
+        self._shadow()
+        self._monitor()
+        _active = self
+
+    def stop(self) -> list[Event]:
+        """End the watch and say what was seen."""
+        global _active
+        _active = None
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+        for kind, what in self._before.compare():
+            self._note(kind, what)
+        cells = {c.co_filename for c in self._ran if c.co_name.startswith(("<module>", "<cell")) and not os.path.isfile(c.co_filename)}  # noqa: PTH113
+        for code in self._ran:
+            if code.co_filename not in cells and not self._expected(code):
+                self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
+        return list(self._seen)
+
+    def _note(self, kind: Kind, what: str) -> None:
+        self._seen[Event(kind, what)] = None
+
+    @contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """False while this thread is already inside an observation, or belongs to the kernel itself."""
+        busy = getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
+        if busy:
+            yield False
+            return
+        self._guard.busy = True
+        try:
+            yield True
+        finally:
+            self._guard.busy = False
+
+    # -- audit events
+
+    def audit(self, event: str, args: tuple[Any, ...]) -> None:
+        with self._alone() as alone:
+            if not alone:
+                return
+            if event == "open":
+                path = args[0]
+                if isinstance(path, str | bytes | os.PathLike):
+                    self._file(os.fsdecode(path), "opened")
+            elif event in _FILES:
+                path = args[0] if args and isinstance(args[0], str | bytes | os.PathLike) else "."
+                self._file(os.fsdecode(path), "listed")
+            elif event in _CHANGES:
+                if self._on_behalf() is not None:
+                    self._note("untracked", f"it changed files ({event} {_short(args)})")
+            elif event == "os.chdir":
+                self._note("untracked", "it changed the working directory")
+            elif event in ("os.putenv", "os.unsetenv"):
+                if self._on_behalf() is not None:
+                    self._note("untracked", f"it set the environment variable {_text(args[0])}")
+            elif event in _PROCESSES:
+                self._note("effect", f"it started a process ({event} {_short(args)})")
+            elif event in _NETWORK:
+                self._note("effect", f"it opened a connection ({event} {_short(args)})")
+            elif event == "sqlite3.connect":
+                self._note("untracked", f"it opened the database {_text(args[0])}")
+            elif event == "builtins.input":
+                self._note("effect", "it asked for input")
+            elif event == "sys._getframe":
+                self._frame(args)
+
+    def _frame(self, args: tuple[Any, ...]) -> None:
+        """Library code that asks for a frame of ours reads variables by name."""
+        frame = args[0] if args else None
+        if not isinstance(frame, FrameType) or not self._is_ours(frame):
+            return
+        asks = sys._getframe(4)
+        name = asks.f_globals.get("__name__", "")
+        if name.partition(".")[0] not in _FRAME_FRIENDS and not self._is_ours(asks):
+            self._note("unsafe", f"{name} reads variables of its caller by name")
+
+    def _file(self, path: str, verb: str) -> None:
+        if path.startswith(("/dev/null", "/dev/urandom", "<")):
+            return
+        libraries = self._on_behalf()
+        if libraries is None or _belongs(path, libraries):
+            return
+        self._note("untracked", f"it {verb} {path}")
+
+    def _is_ours(self, frame: FrameType) -> bool:
+        module = frame.f_globals.get("__name__")
+        if frame.f_globals is self._namespace or module == "__main__":
+            return True
+        filename = frame.f_code.co_filename
+        if not isinstance(module, str) or module.startswith("incnb") or filename.startswith("<frozen"):
+            return False
+        return _file_kind(filename) == "project" and origin.is_ours(origin.module_origin(module))
+
+    def _on_behalf(self, *, direct: bool = False) -> list[FrameType] | None:
+        """The library frames between the event and the first frame of ours; None when it is not the user's doing.
+
+        With `direct`, only what the user's code asks of Python itself counts: library code in between is not the user.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        between: list[FrameType] = []
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            if filename.startswith("<frozen importlib"):
+                return None
+            if self._is_ours(frame):
+                return between
+            if filename.endswith("linecache.py"):
+                return None
+            if not _is_own(filename):
+                kind = _file_kind(filename)
+                if direct and kind == "library":
+                    return None
+                between.append(frame)
+            frame = frame.f_back
+        # a thread's bottom: started by the cell, unless it is one of the kernel's
+        return None if threading.current_thread() is threading.main_thread() else between
+
+    # -- what raises no audit event
+
+    def _shadow(self) -> None:
+        environ = type(os.environ)
+        self._replace(environ, "__getitem__", self._environ_getitem(environ.__getitem__))
+        self._replace(environ, "__iter__", self._environ_iter(environ.__iter__))
+        for name in ("stat", "lstat", "access", "readlink"):
+            self._replace(os, name, self._stat(getattr(os, name)))
+        for name in ("getcwd", "getcwdb"):
+            self._replace(os, name, self._noting(getattr(os, name), "it read the working directory", direct=True))
+        self._replace(os, "urandom", self._entropy(os.urandom))
+        self._replace(random, "_urandom", self._entropy(random._urandom))  # type: ignore[attr-defined]
+        self._replace(random.Random, "seed", self._seed(random.Random.seed))
+        bits = sys.modules.get("numpy.random.bit_generator")
+        if hasattr(bits, "randbits"):
+            self._replace(bits, "randbits", self._entropy(bits.randbits))  # type: ignore[union-attr]
+
+    def _replace(self, owner: Any, name: str, value: Any) -> None:
+        old = getattr(owner, name)
+        setattr(owner, name, value)
+
+        def undo() -> None:
+            if getattr(owner, name) is value:
+                setattr(owner, name, old)
+
+        self._undo.append(undo)
+
+    def _environ_getitem(self, original: Any) -> Any:
+        def __getitem__(mapping: Any, key: Any) -> Any:
+            self._environment(key)
+            return original(mapping, key)
+
+        return __getitem__
+
+    def _environ_iter(self, original: Any) -> Any:
+        def __iter__(mapping: Any) -> Any:
+            with self._alone() as alone:
+                if alone and self._on_behalf(direct=True) is not None:
+                    self._note("untracked", "it read all environment variables")
+            return original(mapping)
+
+        return __iter__
+
+    def _environment(self, key: Any) -> None:
+        with self._alone() as alone:
+            if not alone:
+                return
+            between = self._on_behalf()
+            if between is None:
+                return
+            through = [f for f in between if _file_kind(f.f_code.co_filename) == "library"]
+            if not (through and isinstance(key, str) and key.upper().startswith(_BENIGN_ENV)):
+                self._note("untracked", f"it read the environment variable {_text(key)}")
+
+    def _stat(self, original: Any) -> Any:
+        def stat(path: Any, *args: Any, **options: Any) -> Any:
+            if isinstance(path, str | bytes | os.PathLike):
+                with self._alone() as alone:
+                    if alone:
+                        self._file(os.fsdecode(path), "looked at")
+            return original(path, *args, **options)
+
+        return stat
+
+    def _noting(self, original: Any, what: str, *, direct: bool) -> Any:
+        def noting(*args: Any) -> Any:
+            with self._alone() as alone:
+                if alone and self._on_behalf(direct=direct) is not None:
+                    self._note("untracked", what)
+            return original(*args)
+
+        return noting
+
+    def _entropy(self, original: Any) -> Any:
+        def entropy(*args: Any) -> Any:
+            self._fresh()
+            return original(*args)
+
+        return entropy
+
+    def _seed(self, original: Any) -> Any:
+        def seed(generator: Any, a: Any = None, version: int = 2) -> Any:
+            if a is None:
+                self._fresh()
+            return original(generator, a, version)
+
+        return seed
+
+    def _fresh(self) -> None:
+        with self._alone() as alone:
+            if not alone:
+                return
+            between = self._on_behalf()
+            if between is not None and not any(part in f.f_code.co_filename for f in between for part in _ENTROPY_FREE):
+                self._note("untracked", "it drew fresh randomness (pass a seed)")
+
+    # -- what really ran
+
+    def _monitor(self) -> None:
+        monitoring = getattr(sys, "monitoring", None)
+        if monitoring is None:
+            return
+        tool = next((i for i in (3, 4) if monitoring.get_tool(i) is None), None)
+        if tool is None:
+            return
+        monitoring.use_tool_id(tool, "incnb")
+
+        def started(code: CodeType, offset: int) -> Any:
+            if _file_kind(code.co_filename) == "project" and threading.get_ident() not in _KERNEL_THREADS:
+                self._ran.add(code)
+            return monitoring.DISABLE
+
+        monitoring.register_callback(tool, monitoring.events.PY_START, started)
+        monitoring.set_events(tool, monitoring.events.PY_START)
+        monitoring.restart_events()
+
+        def undo() -> None:
+            monitoring.set_events(tool, 0)
+            monitoring.register_callback(tool, monitoring.events.PY_START, None)
+            monitoring.free_tool_id(tool)
+
+        self._undo.append(undo)
+
+
+_active: Watch | None = None
+_KERNEL_THREADS: set[int] = set()
+_FRAME_FRIENDS = frozenset(
+    {"collections", "typing", "enum", "dataclasses", "functools", "IPython", "ipykernel", "incnb", "abc", "warnings",
+     "traitlets", "logging", "contextlib", "namedtuple", "attr", "pydantic", "unittest", "doctest", "__future__", "types",
+     "matplotlib_inline", "decorator", "typing_extensions"}
+)  # fmt: skip
+_installed = False
+
+
+def _install() -> None:
+    global _installed
+    if _installed:
+        return
+    _installed = True
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        watch = _active
+        if watch is not None and event in _WATCHED:
+            watch.audit(event, args)
+
+    sys.addaudithook(hook)
+
+
+_WATCHED = _FILES | _CHANGES | _PROCESSES | _NETWORK
+_WATCHED |= {"open", "os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
+
+
+def know_kernel_threads() -> None:
+    """Take the threads that run now, but for this one, as the kernel's own: what they do is nobody's cell's doing."""
+    _KERNEL_THREADS.update(t.ident for t in threading.enumerate() if t.ident not in (None, threading.get_ident()))  # type: ignore[misc]
+    _KERNEL_THREADS.discard(threading.main_thread().ident or 0)
+
+
+@cache
+def _file_kind(filename: str) -> str:
+    if filename.startswith("<") and not filename.startswith("<ipython"):
+        return "stdlib"
+    if _is_own(filename):
+        return "own"
+    return str(origin.file_origin(filename))
+
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
+
+
+@cache
+def _is_own(filename: str) -> bool:
+    return filename.startswith(_HERE)
+
+
+def _belongs(path: str, between: list[FrameType]) -> bool:
+    """Whether a file belongs to a library whose code is opening it: its package data, its caches, the system's data."""
+    libraries = {f.f_code.co_filename for f in between}
+    for part in ("site-packages", "dist-packages"):
+        head, mark, tail = path.partition(f"{os.sep}{part}{os.sep}")
+        if mark:
+            top = head + mark + tail.split(os.sep)[0]
+            if any(name.startswith(top) for name in libraries):
+                return True
+    if any(_file_kind(name) in ("library", "stdlib") for name in libraries):
+        if path.startswith((*_system_folders(), "/usr/share/", "/proc/", "/sys/", "/etc/", "/usr/local/share/fonts")):
+            return True
+        if any("matplotlib" in name for name in libraries) and ("fonts" in path or ".cache/matplotlib" in path):
+            return True
+    return False
+
+
+@cache
+def _system_folders() -> tuple[str, ...]:
+    return (sysconfig.get_paths()["stdlib"] + os.sep, "/usr/lib/")
+
+
+def _text(value: Any) -> str:
+    return os.fsdecode(value) if isinstance(value, bytes) else str(value)[:80]
+
+
+def _short(args: tuple[Any, ...]) -> str:
+    return " ".join(str(a)[:60] for a in args if isinstance(a, str | bytes | tuple | list | int) and a)[:120]

@@ -1,0 +1,264 @@
+"""Variables: what was there before a run, what changed, and how it is saved and put back.
+
+Before the run every mutable object that the inputs hold gets a reference: the name that leads to it and the path from
+there. After the run, outputs are pickled with these references in place of the objects, so that `b = a` restores as the
+live `a` and not as a copy. An input object that changed is *patched*: its new state is saved beside the outputs and is
+given to the live object on reuse. Outputs that share mutable objects are saved as one group, so aliasing survives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from incnb.fingerprint import Unfingerprintable
+from incnb.fingerprint.door import encode
+from incnb.model import IncnbError
+from incnb.outputs import patches
+from incnb.outputs.graph import Path, TooLarge, array_base, mutable_objects, walk
+
+Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
+
+RESULT = "<result>"  # stands among the names for the value of the cell's last expression
+PATCHES = "<patches>"
+
+
+class Pickled(Protocol):
+    """What a pickler gives: the pickle, and the large buffers that it left out."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def buffers(self) -> tuple[memoryview, ...]: ...
+
+
+class NotSaved(IncnbError):
+    """What a run left behind cannot be saved as a whole; the message says which part and why."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One mutable object of an input, before the run."""
+
+    value: Any
+    root: int
+    path: Path | None
+    before: Any
+
+
+@dataclass(slots=True)
+class Root:
+    """One input: where it is found, the object, and its fingerprint before the run."""
+
+    module: str | None
+    name: str
+    steps: Path
+    value: Any
+    fp: str
+    locator: str
+
+
+class Inputs:
+    """The mutable objects that a cell's inputs hold, as they were before it ran."""
+
+    def __init__(self, roots: Iterable[Root]):
+        self.roots = list(roots)
+        self.nodes: dict[int, Node] = {}
+        self.too_large: set[int] = set()
+        self.referred: list[tuple[Any, ...]] = []
+        self.lost: str | None = None  # an input that an output holds a part of, which no path leads to
+        known: set[int] = set()
+        for number, root in enumerate(self.roots):
+            try:
+                for value, path in mutable_objects(root.value, known):
+                    if id(value) not in self.nodes:
+                        self.nodes[id(value)] = Node(value, number, path, self._before(value, path, root))
+            except TooLarge:
+                self.too_large.add(number)
+
+    @staticmethod
+    def _before(value: Any, path: Path | None, root: Root) -> Any:
+        return root.fp if path == () else _snapshot(value)
+
+    def changed(self, moved: set[int]) -> list[Node]:
+        """The nodes that changed, looked for below the roots whose fingerprints `moved`. Raises `NotSaved`."""
+        for number in moved & self.too_large:
+            raise NotSaved(f"{self.roots[number].locator} changed in place and is too large to follow")
+        out = []
+        for node in self.nodes.values():
+            if node.root in moved and _differs(node, self.roots[node.root]):
+                out.append(node)
+        return out
+
+    def reference(self, value: Any) -> tuple[Any, ...] | None:
+        """How to find an object again that an input holds; None for any other object."""
+        node = self.nodes.get(id(value))
+        if node is None or node.value is not value:
+            return None
+        root = self.roots[node.root]
+        if node.path is None:
+            self.lost = root.locator
+            return None
+        found = (root.module or "", root.name, root.steps, node.path)
+        self.referred.append(found)
+        return found
+
+
+def _snapshot(value: Any) -> Any:
+    shallow = patches.state_of(value) if not _is_leaf(value) else None
+    if shallow is not None:
+        return shallow
+    try:
+        return encode(value).digest().hex()
+    except Unfingerprintable:
+        return None
+
+
+def _is_leaf(value: Any) -> bool:
+    return not (isinstance(value, list | dict | set | bytearray) or patches.is_plain_instance(value))
+
+
+def _differs(node: Node, root: Root) -> bool:
+    if isinstance(node.before, tuple):
+        now = patches.state_of(node.value)
+        return now is None or not _same(node.before[1], now[1])
+    now = _snapshot(node.value)
+    if node.path == () and isinstance(now, tuple):
+        return True  # the root itself; its fingerprint moved, whether here or below is not worth telling apart
+    return now is None or now != node.before
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Whether two shallow states hold the very same objects in the same places."""
+    if isinstance(before, bytes):
+        return bool(before == now)
+    if isinstance(before, dict):
+        return list(before) == list(now) and all(before[k] is now[k] for k in before)
+    if len(before) != len(now):
+        return False
+    if before and isinstance(before[0], tuple) and isinstance(now[0], tuple) and len(before[0]) == 2 == len(now[0]):
+        return all(a is b or (a[0] is b[0] and a[1] is b[1]) for a, b in zip(before, now, strict=True))
+    return all(a is b for a, b in zip(before, now, strict=True))
+
+
+@dataclass(slots=True)
+class Group:
+    """Outputs that share objects, pickled together; patches change live objects that inputs hold."""
+
+    names: list[str]
+    pickled: Pickled
+    patched: list[str] = field(default_factory=list)
+    refers: list[tuple[Any, ...]] = field(default_factory=list)  # to objects of the inputs
+
+    @property
+    def size(self) -> int:
+        return len(self.pickled.data) + sum(b.nbytes for b in self.pickled.buffers)
+
+
+def save(
+    values: dict[str, Any],
+    changed: list[Node],
+    inputs: Inputs,
+    namespace: dict[str, Any],
+    dump: Callable[..., Pickled],
+) -> list[Group]:
+    """Pickle outputs and patches, in groups that share no mutable object. Raises `NotSaved` or what `dump` raises."""
+    states: list[tuple[Any, str, Any, str]] = []
+    for node in changed:
+        state = patches.state_of(node.value)
+        locator = inputs.roots[node.root].locator
+        if state is None or node.path is None:
+            raise NotSaved(f"{locator} changed in place, and a {type(node.value).__qualname__} cannot be changed so again")
+        states.append((node.value, *state, locator))
+    owners: dict[int, str] = {}
+    parent: dict[str, str] = {name: name for name in values}
+
+    def find(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    if states:
+        parent[PATCHES] = PATCHES
+    arrays: dict[int, int] = {}
+    for name, value in [*values.items(), *((PATCHES, s[2]) for s in states)]:
+        try:
+            objects = list(mutable_objects(value, set()))
+        except TooLarge:
+            raise NotSaved(f"{name} is too large to follow what it shares") from None
+        for item, path in objects:
+            if array_base(item) is item:
+                arrays[id(item)] = arrays.get(id(item), 0) + (2 if path is None or path[-1:] != (("b", 0),) else 1)
+            if id(item) in inputs.nodes:
+                continue
+            first = owners.setdefault(id(item), name)
+            if find(first) != find(name):
+                parent[find(name)] = find(first)
+    members: dict[str, list[str]] = {}
+    for name in parent:
+        members.setdefault(find(name), []).append(name)
+    shared = {ident for ident, count in arrays.items() if count > 1} | {i for i, n in inputs.nodes.items() if array_base(n.value) is n.value}
+
+    def live(module: str, qualname: str) -> object:
+        found: Any = namespace.get(qualname.partition(".")[0])
+        for part in qualname.split(".")[1:]:
+            found = getattr(found, "__dict__", {}).get(part)
+        return found
+
+    groups = []
+    for names in members.values():
+        own = {name: values[name] for name in names if name != PATCHES}
+        if PATCHES in names:
+            own[PATCHES] = [s[:3] for s in states]
+        inputs.referred = []
+        pickled = dump(
+            own, root="", refer=inputs.reference, live=live, shares=lambda base: id(base) in shared, namespace=namespace
+        )
+        if inputs.lost is not None:
+            raise NotSaved(f"an output holds a part of {inputs.lost} that no path leads to")
+        patched = sorted({s[3] for s in states}) if PATCHES in names else []
+        groups.append(Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred))))
+    return groups
+
+
+def resolver(namespaces: Callable[[str], dict[str, Any]]) -> Callable[[tuple[Any, ...]], object]:
+    """Finds the live object that a reference stands for."""
+
+    def resolve(reference: tuple[Any, ...]) -> object:
+        module, name, steps, path = reference
+        value = namespaces(module)[name]
+        for kind, key in steps:
+            value = value.__dict__[key] if kind == "attr" else value[key]
+        return walk(value, path)
+
+    return resolve
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A group in memory, not bound yet."""
+
+    values: dict[str, Any]
+    states: list[tuple[Any, str, Any]]
+
+    def fits(self) -> bool:
+        return all(patches.fits(*state) for state in self.states)
+
+    def patch(self) -> None:
+        for value, kind, state in self.states:
+            patches.apply(value, kind, state)
+
+
+def restore(
+    data: bytes | memoryview,
+    buffers: list[Any],
+    resolve: Callable[[tuple[Any, ...]], object],
+    namespace: dict[str, Any],
+    load: Callable[..., Any],
+) -> Loaded:
+    """Unpickle a group; nothing live is touched. Raises what `load` raises."""
+    values = load(data, buffers, resolve=resolve, namespace=namespace)
+    states = values.pop(PATCHES, [])
+    return Loaded(values, states)
