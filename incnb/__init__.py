@@ -6,11 +6,10 @@ decision names what decided it.
 
 from typing import Any
 
-from incnb.fingerprint import fingerprint
 from incnb.model import Code, Decision, IncnbError, Reason, Status
 
 __version__ = "0.1.0"
-__all__ = ["Code", "Decision", "IncnbError", "Reason", "Status", "fingerprint"]
+__all__ = ["Code", "Decision", "IncnbError", "Reason", "Status"]
 
 
 def load_ipython_extension(shell: Any) -> None:

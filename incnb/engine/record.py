@@ -57,6 +57,7 @@ class Run:
         self.effects: list[Reason] = []
         self.events: list[Event] = []
         self.stopped = False
+        self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
         self.closure = Closure(environment, options.ignore)
         self._hidden = hidden
@@ -253,7 +254,7 @@ class Run:
         deleted = sorted(n for n in stored if n in self._before and n not in after)
         self._attribute_stores()
         changed = self._inputs.changed(moved) if moved else []
-        if value is not None and any(e.type == "result" for e in self.events):
+        if value is not None and (self.nested or any(e.type == "result" for e in self.events)):
             values[RESULT] = value
         groups = save(values, changed, self._inputs, self.namespace, dump)
         return groups, deleted, rerun

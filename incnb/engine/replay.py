@@ -89,10 +89,10 @@ class Replay:
         """What the last expression displays: the recorded bundle, for IPython's own display hook."""
         events = [Event.from_dict(e) for e in self.outputs["events"] if e["type"] == "result"]
         self.seconds = time.perf_counter() - self._started
-        if not events:
-            return None
         if self.native:
             return self._value
+        if not events:
+            return None
         self._shown = Replayed(events[-1].data, events[-1].metadata)
         return self._shown
 

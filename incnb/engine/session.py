@@ -196,6 +196,7 @@ class Session:
         self._name_latest_failure(tracked, run)
         if not tracked.nested:
             return tree
+        run.nested = True
         setattr(builtins, HOOK, self)
         return self._noting_the_end(tree)
 

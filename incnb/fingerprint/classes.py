@@ -19,7 +19,7 @@ from incnb.fingerprint import functions, origin
 from incnb.fingerprint.encoder import Encoder
 
 _BOOKKEEPING = frozenset(
-    {"__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__", "_abc_impl",
+    {"__dict__", "__weakref__", "__slotnames__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__", "_abc_impl",
      "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__parameters__", "__classcell__",
      "__attrs_own_setattr__", "__attrs_props__", "__attrs_base_of_slotted__"}
 )  # fmt: skip

@@ -223,7 +223,7 @@ def _path_after(ops: list[Any], position: int) -> tuple[Step, ...]:
 
 
 def _is_subscript(op: Any) -> bool:
-    return op.opname == "BINARY_SUBSCR" or (op.opname == "BINARY_OP" and op.argrepr == "[]")
+    return bool(op.opname == "BINARY_SUBSCR") or bool(op.opname == "BINARY_OP" and op.argrepr == "[]")
 
 
 def _is_key(value: Any) -> bool:

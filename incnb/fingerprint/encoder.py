@@ -208,11 +208,7 @@ class Encoder:
             with self.at("{…}"):
                 parts.append(self._apart(item))
         for digest, met in sorted(parts, key=lambda part: part[0]):
-            self.write(digest)
-            self.write(len(met).to_bytes(8, "little"))
-            for ident in met:
-                number = self._seen.setdefault(ident, len(self._seen))
-                self.write(b"+" if number == len(self._seen) - 1 else b"&" + number.to_bytes(8, "little"))
+            self._adopt(digest, met)
 
     def _apart(self, value: Any) -> tuple[bytes, list[int]]:
         """The digest of one unordered part, and the ids of what it met that was new, which are forgotten again."""
@@ -222,12 +218,24 @@ class Encoder:
         child.arrays = {memory: list(met) for memory, met in self.arrays.items()}
         child.libraries, child.code, child.hidden, child.shared = self.libraries, self.code, self.hidden, self.shared
         before = len(self._seen)
-        child.encode(value)
-        digest = child.digest()
-        met = list(islice(self._seen, before, None))
-        for ident in met:
-            del self._seen[ident]
+        try:
+            child.encode(value)
+            digest = child.digest()
+        finally:
+            met = list(islice(self._seen, before, None))
+            for ident in met:
+                del self._seen[ident]
         return digest, met
+
+    def _adopt(self, digest: bytes, met: list[int]) -> None:
+        """Write a part that was digested apart; what it met is known from here on, or was known and is told."""
+        self.write(digest)
+        self.write(len(met).to_bytes(8, "little"))
+        for ident in met:
+            known = self._seen.get(ident)
+            if known is None:
+                self._seen[ident] = len(self._seen)
+            self.write(b"+" if known is None else b"&" + known.to_bytes(8, "little"))
 
     def _classes_of(self, items: list[Any]) -> None:
         """Meet the classes of the parts first, or each part would bring the whole code of its class."""
@@ -318,7 +326,21 @@ class Encoder:
             self.builtin(read.name, reached)
         else:
             with self.at(f" → {render(read.name, read.path[:steps])}"):
-                self._reached(reached)
+                if steps and origin.is_library_module(namespace[read.name]) and not is_code(reached):
+                    self._library_state(reached)
+                else:
+                    self._reached(reached)
+
+    def _library_state(self, value: Any) -> None:
+        """Write data of a library module: by value where it can be read; a stream, a lock is known by its path."""
+        floor, path = self._floor, list(self._path)
+        try:
+            digest, met = self._apart(value)
+        except Unfingerprintable:
+            self._floor, self._path = floor, path
+            self.tag("library state")
+        else:
+            self._adopt(digest, met)
 
     def _reached(self, value: Any) -> None:
         if type(value) is types.FunctionType:
@@ -353,6 +375,11 @@ _MODULE_BOOKKEEPING = frozenset(
     {"__name__", "__loader__", "__spec__", "__file__", "__cached__", "__builtins__", "__package__", "__path__",
      "__annotations__", "__annotate__", "__warningregistry__", "__conditional_annotations__"}
 )  # fmt: skip
+
+
+def is_code(value: Any) -> bool:
+    """Whether something is a function, a class or a module."""
+    return issubclass(type(value), types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type)
 
 
 def _flat(items: Any) -> bool:

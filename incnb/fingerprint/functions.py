@@ -77,10 +77,9 @@ def _annotations(function: types.FunctionType) -> dict[str, Any]:
 
 def _dispatcher(encoder: Encoder, function: types.FunctionType) -> None:
     """A generic function is its registry; beside it, its closure holds a cache that grows with every call."""
-    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     encoder.tag("singledispatch")
     encoder.text(function.__qualname__)
-    registry = cells["registry"].cell_contents
+    registry = _closed_over(_closed_over(function, "dispatch"), "registry")
     encoder.write(len(registry).to_bytes(8, "little"))
     for cls, handler in registry.items():
         with encoder.at(f".registry[{getattr(cls, '__qualname__', '?')}]"):
@@ -91,6 +90,10 @@ def _dispatcher(encoder: Encoder, function: types.FunctionType) -> None:
                 encoder.encode(handler)
     rest = {k: v for k, v in function.__dict__.items() if k not in _DISPATCH_ATTRIBUTES}
     encoder.attributes("function attributes", rest, ordered=False)
+
+
+def _closed_over(function: types.FunctionType, name: str) -> Any:
+    return dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))[name].cell_contents
 
 
 def is_ours(member: Any) -> bool:
@@ -109,6 +112,8 @@ def is_ours(member: Any) -> bool:
         scope = member.__globals__
         if member.__closure__ is None and _library_scopes.get(id(scope)) is scope:
             return False
+        if member.__code__.co_filename.startswith("<attrs generated"):
+            return False  # made for a class of the library; what is made for ours is met as part of that class
         if origin.is_ours(origin.function_origin(member)):
             return True
         if member.__closure__ is None:

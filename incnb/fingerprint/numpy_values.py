@@ -7,7 +7,7 @@ out. The memory layout is not part of an array: a strided array equals its conti
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def _shared_memory(encoder: Encoder, value: Any) -> None:
     for number, (other, other_start) in enumerate(met[:_COMPARED]):
         if (value.flags.writeable or other.flags.writeable) and np.may_share_memory(value, other):
             try:
-                shared = np.shares_memory(value, other, max_work=1000)
+                shared = np.shares_memory(value, other, max_work=cast(Any, 1000))
             except np.exceptions.TooHardError:
                 shared = True
             if shared:
@@ -126,7 +126,7 @@ def _scalar(encoder: Encoder, value: Any) -> None:
 def _ufunc(encoder: Encoder, value: Any) -> None:
     encoder.tag("ufunc")
     for name in ("numpy", "numpy.linalg._umath_linalg", "scipy.special"):
-        if vars(sys.modules.get(name, object)).get(value.__name__) is value:
+        if vars(sys.modules.get(name, object)).get(str(value.__name__)) is value:
             encoder.libraries.add(origin.top_level(name))
             encoder.text(f"{name}.{value.__name__}")
             return

@@ -19,9 +19,9 @@ from incnb.fingerprint.classes import encode_class
 from incnb.fingerprint.encoder import Encoder
 
 _REFUSED_MODULES = frozenset(
-    {"_io", "io", "_socket", "socket", "ssl", "_ssl", "subprocess", "threading", "_thread", "_threading_local", "queue",
-     "_queue", "multiprocessing", "asyncio", "_asyncio", "concurrent", "select", "selectors", "mmap", "sqlite3", "_sqlite3",
-     "weakref", "_weakref", "_weakrefset", "itertools", "tempfile", "_contextvars", "contextvars", "_ctypes", "ctypes",
+    {"_io", "io", "_socket", "socket", "ssl", "_ssl", "subprocess", "threading", "_thread", "_threading_local",
+     "queue", "_queue", "multiprocessing", "asyncio", "_asyncio", "concurrent", "select", "selectors", "mmap", "sqlite3",
+     "_sqlite3", "weakref", "_weakref", "_weakrefset", "itertools", "tempfile", "_contextvars", "contextvars", "_ctypes", "ctypes",
      "zmq", "duckdb", "_duckdb", "h5py", "sqlalchemy", "psycopg", "psycopg2", "requests", "httpx"}
 )  # fmt: skip
 _REFUSED_TYPES: tuple[type, ...] = (
@@ -93,14 +93,14 @@ def raw_contents(encoder: Encoder, value: Any) -> None:
     cls = type(value)
     if issubclass(cls, dict):
         if issubclass(cls, collections.defaultdict):
-            encoder.encode(collections.defaultdict.default_factory.__get__(value))  # type: ignore[attr-defined]
+            encoder.encode(_DEFAULT_FACTORY(value))
         encoder.mapping("dict", _plain_dict(value))
     elif issubclass(cls, list):
         encoder.sequence("list", list(list.__iter__(value)))
     elif issubclass(cls, tuple):
         encoder.sequence("tuple", list(tuple.__iter__(value)))
     elif issubclass(cls, collections.deque):
-        encoder.encode(collections.deque.maxlen.__get__(value))  # type: ignore[attr-defined]
+        encoder.encode(_MAXLEN(value))
         encoder.sequence("deque", list(collections.deque.__iter__(value)))
     elif issubclass(cls, set):
         encoder.unordered("set", list(set.__iter__(value)))
@@ -110,6 +110,10 @@ def raw_contents(encoder: Encoder, value: Any) -> None:
         for base, exact in _ATOMIC_BASES.items():
             if issubclass(cls, base):
                 encoder.encode(exact(value))
+
+
+_DEFAULT_FACTORY: Any = vars(collections.defaultdict)["default_factory"].__get__
+_MAXLEN: Any = vars(collections.deque)["maxlen"].__get__
 
 
 def _plain_dict(value: Any) -> dict[Any, Any]:
@@ -241,8 +245,7 @@ def _write_reduction(encoder: Encoder, value: Any, reduced: Any) -> None:
     encoder.encode(function)
     with encoder.at("(…)"):
         encoder.encode(tuple(arguments))
-    state: Any
-    state, items, pairs, *_ = [*rest, None, None, None]
+    state, items, pairs = (*rest[:3], None, None, None)[:3]
     if type(state) is dict and all(type(k) is str for k in state):
         encoder.attributes("state", state)
     elif type(state) is tuple and list(map(type, state)) in ([dict, dict], [type(None), dict]):

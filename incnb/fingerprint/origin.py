@@ -83,10 +83,17 @@ def object_module_origin(module: ModuleType) -> Origin:
     return "project"
 
 
+def is_library_module(value: Any) -> bool:
+    """Whether something is a module of a library."""
+    return issubclass(type(value), ModuleType) and not is_ours(object_module_origin(value))
+
+
 def function_origin(function: FunctionType) -> Origin:
     """Whose code a function is: by its code's file and its globals, since wrappers borrow other modules' names."""
     filename = function.__code__.co_filename
-    module = function.__globals__.get("__name__", "__main__")
+    module = function.__globals__.get("__name__")
+    if module is None:  # made by a library for a class, in globals of its own: attrs says whose it is
+        module = function.__module__ or "__main__"
     if module == "__main__":
         # a library's exec'd helper (namedtuple, dataclass) keeps the globals of whom it serves
         return "notebook"
@@ -144,9 +151,10 @@ def class_dict(cls: type) -> MappingProxyType[str, Any]:
 
 
 def module_of(cls: type) -> Any:
-    """The module that a class names."""
+    """The module that a class names; types of Cython keep that of their instances in its place."""
     try:
-        return _MODULE(cls)
+        found = _MODULE(cls)
+        return cls.__module__ if type(found) in (MemberDescriptorType, GetSetDescriptorType) else found
     except AttributeError:
         return None
 

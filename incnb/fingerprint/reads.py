@@ -81,7 +81,7 @@ def _class_attribute(cls: type, name: str) -> Any:
     return None
 
 
-_MODULE_LOOKUP = types.ModuleType.__dict__["__getattribute__"]
+_MODULE_LOOKUP = vars(types.ModuleType)["__getattribute__"]
 
 
 def _is_data_descriptor(member: Any) -> bool:
