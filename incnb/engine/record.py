@@ -33,6 +33,7 @@ from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 INLINE = 64 * 1024
+SHOWN_EVENTS = 8
 HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
 
@@ -175,13 +176,16 @@ class Run:
             self._not_saved("output", self._capture.problem)
         if self._capture is not None and self._capture.widget:
             self.effects.append(Reason(Code.EFFECT, "", "widgets", "it displayed a widget that a person can operate"))
-        for event in seen:
+        seen.sort(key=lambda event: event.kind != "effect")
+        for event in seen[:SHOWN_EVENTS]:
             if event.kind == "effect":
                 self.effects.append(Reason(Code.EFFECT, "", event.what, event.what))
             elif event.kind == "unsafe":
                 self.problems.append(Reason(Code.UNSAFE, "", event.what, event.what))
             else:
                 self._not_saved(event.what, event.what)
+        if len(seen) > SHOWN_EVENTS:
+            self._not_saved("", f"and {len(seen) - SHOWN_EVENTS} more")
 
     def keep(self, store: Store, value: Any, meta: dict[str, Any]) -> tuple[str, int] | None:
         """Write the trace; its id and the bytes saved, or None with the reason in `problems`."""

@@ -157,7 +157,7 @@ class Watch:
         if path.startswith(("/dev/null", "/dev/urandom", "<")):
             return
         libraries = self._on_behalf()
-        if libraries is None or _belongs(path, libraries):
+        if libraries is None or _belongs(path, libraries, only_looked=verb != "opened"):
             return
         self._note("untracked", f"it {verb} {path}")
 
@@ -185,6 +185,8 @@ class Watch:
                 return between
             if filename.endswith("linecache.py"):
                 return None
+            if "importlib/metadata/" in filename and _through_library(frame.f_back):
+                return None  # what is installed, asked by a library
             if not _is_own(filename):
                 kind = _file_kind(filename)
                 if direct and kind == "library":
@@ -369,9 +371,23 @@ def _is_own(filename: str) -> bool:
     return filename.startswith(_HERE)
 
 
-def _belongs(path: str, between: list[FrameType]) -> bool:
+def _through_library(frame: FrameType | None) -> bool:
+    """Whether the nearest caller outside of the standard library is a library's code."""
+    while frame is not None:
+        kind = _file_kind(frame.f_code.co_filename)
+        if kind != "stdlib":
+            return kind == "library"
+        frame = frame.f_back
+    return False
+
+
+def _belongs(path: str, between: list[FrameType], *, only_looked: bool) -> bool:
     """Whether a file belongs to a library whose code is opening it: its package data, its caches, the system's data."""
     libraries = {f.f_code.co_filename for f in between}
+    if only_looked and any(_file_kind(name) == "library" for name in libraries):
+        prefix = sys.prefix + os.sep
+        if prefix.startswith(path.rstrip(os.sep) + os.sep) or path.startswith(prefix):
+            return True  # libraries look around in their own installation
     for part in ("site-packages", "dist-packages"):
         head, mark, tail = path.partition(f"{os.sep}{part}{os.sep}")
         if mark:

@@ -79,7 +79,7 @@ class Pending:
         """Whether names may become pending now: nobody else is there who could need them unseen."""
         if self.not_now & set(names) or threading.current_thread() is not threading.main_thread():
             return False
-        if sys.gettrace() is not None or "pydevd" in sys.modules or leftovers._comms():
+        if _debugging() or leftovers._comms():
             return False
         mine = threading.get_ident()
         for ident, frame in sys._current_frames().items():
@@ -222,6 +222,12 @@ class Pending:
             for name in code.co_names:
                 self.bring_in(name)
         return None
+
+
+def _debugging() -> bool:
+    """Whether a debugger is at work; it may read any variable at any time."""
+    monitoring = getattr(sys, "monitoring", None)
+    return sys.gettrace() is not None or (monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None)
 
 
 _pending: set[Pending] = set()
