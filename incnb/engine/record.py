@@ -86,8 +86,8 @@ class Run:
             self._inputs = Inputs(self._roots())
         self._watch = Watch(self.shell, self.namespace, self._expected)
         self._capture = Capture(self.shell)
-        self._watch.start()
         self._capture.start()
+        self._watch.start()
         self._started = time.perf_counter()
 
     @property
@@ -167,11 +167,11 @@ class Run:
         self.seconds = time.perf_counter() - self._started
         seen: list[Seen] = []
         try:
-            if self._capture is not None:
-                self.events = self._capture.stop()
-        finally:
             if self._watch is not None:
                 seen = self._watch.stop()
+        finally:
+            if self._capture is not None:
+                self.events = self._capture.stop()
         if self._capture is not None and self._capture.problem:
             self._not_saved("output", self._capture.problem)
         if self._capture is not None and self._capture.widget:

@@ -184,7 +184,7 @@ class Session:
         tracked.reasons = reasons
         words = mentions(tree)
         self.pending.notebook_words |= _nested_words(tree)
-        self.pending.before_cell(words)
+        self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in)
         run = Run(self.shell, environment, analysis, options, self.hidden)
         if interactivity != "last_expr":

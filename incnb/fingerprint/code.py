@@ -23,8 +23,6 @@ FRAME_READERS = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "query", "evaluate", "_getframe", "currentframe", "stack", "globals"}
 )
 _HAS_CONST = frozenset(dis.hasconst)
-_EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
-_CACHE = dis.opmap.get("CACHE", -1)
 
 Step = tuple[str, Any]  # ("attr", name) or ("item", constant)
 
@@ -51,32 +49,14 @@ class References:
 
 
 def _token(code: CodeType) -> bytes:
-    constants: list[Any] = []
-    numbers: dict[int, int] = {}
-    instructions: list[int] = []
-    raw = code.co_code
-    extended = 0
-    for i in range(0, len(raw), 2):
-        op, arg = raw[i], raw[i + 1] | extended
-        if op == _EXTENDED_ARG:
-            extended = arg << 8
-            continue
-        extended = 0
-        if op == _CACHE:
-            continue
-        if op in _HAS_CONST:
-            if arg not in numbers:
-                numbers[arg] = len(constants)
-                constants.append(code.co_consts[arg])
-            arg = numbers[arg]
-        instructions += (op, arg)
+    constants, instructions, handlers = _canonical(code)
     names = code.co_varnames
     parameters = code.co_argcount + code.co_kwonlyargcount
     parameters += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
     kept = names if FRAME_READERS & set(code.co_names) else names[:parameters]
     flags = code.co_flags & ~0x04000000  # CO_HAS_DOCSTRING
     parts = [
-        marshal.dumps(tuple(instructions), 2),
+        marshal.dumps((instructions, handlers), 2),
         marshal.dumps(
             (
                 code.co_name,
@@ -89,13 +69,67 @@ def _token(code: CodeType) -> bytes:
                 kept,
                 code.co_cellvars,
                 code.co_freevars,
-                code.co_exceptiontable,
             ),
             2,
         ),
         *(_constant_token(c) for c in constants),
     ]
     return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
+
+
+def _canonical(code: CodeType) -> tuple[list[Any], list[int], list[tuple[int, ...]]]:
+    """Constants in the order of their first use, instructions, and ranges of exception handlers.
+
+    Where a line breaks shows in the bytecode: as NOP, and in which neighbours were made one instruction. Both are
+    undone; jumps and ranges are told by the number of an instruction, not by its offset.
+    """
+    constants: list[Any] = []
+    numbers: dict[int, int] = {}
+    places: dict[int, int] = {}  # offset -> number of the instruction there, or of the next one
+    found: list[tuple[int, int, bool]] = []
+    for op in dis.get_instructions(code):
+        places[op.offset] = len(found)
+        arg = op.arg if op.arg is not None else 0
+        if op.opname in _NO_MEANING:
+            continue
+        if op.opcode in _HAS_CONST:
+            if arg not in numbers:
+                numbers[arg] = len(constants)
+                constants.append(code.co_consts[arg])
+            found.append((op.opcode, numbers[arg], False))
+        elif op.opname in _PAIRS:
+            first, second = _PAIRS[op.opname]
+            found += [(dis.opmap[first], arg >> 4, False), (dis.opmap[second], arg & 15, False)]
+        elif op.opcode in _JUMPS:
+            found.append((op.opcode, op.argval, True))
+        else:
+            found.append((op.opcode, arg, False))
+    places[len(code.co_code)] = len(found)
+    instructions = [part for op, arg, jumps in found for part in (op, places[arg] if jumps else arg)]
+    entries = dis._parse_exception_table(code)  # type: ignore[attr-defined]
+    ranges = [(places[e.start], places[e.end], places[e.target], e.depth, int(e.lasti)) for e in entries]
+    return constants, instructions, _joined(ranges)
+
+
+def _joined(ranges: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Ranges without the empty ones, and with neighbours of one handler joined, which NOPs had kept apart."""
+    out: list[tuple[int, ...]] = []
+    for start, end, *rest in ranges:
+        if start == end:
+            continue
+        if out and out[-1][1] == start and list(out[-1][2:]) == rest:
+            start = out.pop()[0]
+        out.append((start, end, *rest))
+    return out
+
+
+_NO_MEANING = frozenset({"NOP", "EXTENDED_ARG", "CACHE", "NOT_TAKEN"})
+_PAIRS = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
+_JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 
 
 def _constant_token(value: Any) -> bytes:
@@ -154,7 +188,6 @@ def _find(code: CodeType) -> References:
 
 _LOADS = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
 _ATTRS = {"LOAD_ATTR", "LOAD_METHOD"}
-_JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 _CONSTS = {"LOAD_CONST", "LOAD_SMALL_INT", "LOAD_CONST_IMMORTAL"}
 _SKIP = {"EXTENDED_ARG", "NOP", "CACHE", "PUSH_NULL", "PRECALL", "RESUME", "NOT_TAKEN"}
 

@@ -119,6 +119,11 @@ class Encoder:
         yield  # after an error the path stays: it says where
         self._path.pop()
 
+    @property
+    def at_root(self) -> bool:
+        """Whether what is being written is the value itself, not a part of it."""
+        return len(self._path) == 1
+
     def refuse(self, why: str) -> Unfingerprintable:
         steps = self._path if len(self._path) < 24 else [*self._path[:12], "…", *self._path[-8:]]
         return Unfingerprintable("".join(steps), why)

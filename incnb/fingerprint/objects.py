@@ -203,10 +203,10 @@ def _encode_mixed(encoder: Encoder, value: Any) -> None:
         if base is object:
             break
         if "__reduce_ex__" in found:
-            reduce = found["__reduce_ex__"].__get__(value)(4)
+            reduce = found["__reduce_ex__"].__get__(value, cls)(4)  # without the class, Python crashes on some of C
             break
         if "__reduce__" in found:
-            reduce = found["__reduce__"].__get__(value)()
+            reduce = found["__reduce__"].__get__(value, cls)()
             break
     if reduce is None:
         if any(_REDUCING & set(origin.class_dict(base)) for base in ours):

@@ -169,7 +169,7 @@ def fields(value: Any) -> dict[Any, Any]:
     for base in _MRO(type(value)):
         door = _DICT(base).get("__dict__")
         if type(door) in (GetSetDescriptorType, MemberDescriptorType):
-            found = door.__get__(value)
+            found = door.__get__(value, type(value))
             if type(found) is dict:
                 return found
             return dict(dict.items(found)) if isinstance(found, dict) else {}

@@ -49,7 +49,10 @@ def _partial(encoder: Encoder, value: functools.partial[Any]) -> None:
 
 def _bound_method(encoder: Encoder, value: types.MethodType) -> None:
     encoder.tag("method")
-    encoder.encode(value.__func__)
+    if type(value.__func__) is types.FunctionType:
+        encoder.function(value.__func__, docs=not encoder.at_root)
+    else:
+        encoder.encode(value.__func__)
     with encoder.at(".__self__"):
         encoder.encode(value.__self__)
 

@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from IPython.core.error import InputRejected
+
 from incnb.engine.options import OptionError, Options, parse
 from incnb.engine.session import Session
 from incnb.outputs.pending import Lost
@@ -24,6 +26,13 @@ from incnb.outputs.pending import Lost
 MARK = "%%incremental"
 _LINE = re.compile(r"^%%incremental(?![\w?])")
 _TRANSPARENT = ("time", "capture")
+
+
+class NotStarted(InputRejected):  # type: ignore[misc]
+    """A cell cannot start, since a value that it needs is lost; shown as one line."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 class InputMarker:
@@ -83,14 +92,12 @@ class Tracker(ast.NodeTransformer):
     # -- the tree
 
     def visit(self, node: ast.AST) -> Any:
-        from IPython.core.error import InputRejected
-
         if not isinstance(node, ast.Module):
             return node
         try:
             return self._module(node)
         except Lost as lost:
-            raise InputRejected(str(lost)) from None
+            raise NotStarted(f"incnb: {lost}") from None
 
     def _module(self, tree: ast.Module) -> ast.Module:
         self._visited += 1

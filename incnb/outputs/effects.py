@@ -304,8 +304,9 @@ class Watch:
         monitoring.use_tool_id(tool, "incnb")
 
         def started(code: CodeType, offset: int) -> Any:
-            if _file_kind(code.co_filename) == "project" and threading.get_ident() not in _KERNEL_THREADS:
-                self._ran.add(code)
+            with self._alone() as alone:
+                if alone and _file_kind(code.co_filename) == "project":
+                    self._ran.add(code)
             return monitoring.DISABLE
 
         monitoring.register_callback(tool, monitoring.events.PY_START, started)

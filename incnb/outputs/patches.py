@@ -10,8 +10,10 @@ from __future__ import annotations
 import collections
 import random
 import sys
+import types
 from typing import Any
 
+from incnb.fingerprint.registry import find_handler
 from incnb.fingerprint.objects import raw_state, slots_of
 
 
@@ -43,6 +45,8 @@ def state_of(value: Any) -> tuple[str, Any] | None:
 def is_plain_instance(value: Any) -> bool:
     """Whether an object is nothing but its fields and slots: classes made by class statements, nothing in C beneath."""
     cls = type(value)
+    if cls is not types.SimpleNamespace and find_handler(cls) is not None:
+        return False  # a frame, a generator: known by what it means, not by its fields
     if isinstance(value, type | BaseException) or type(getattr(value, "__dict__", None)) not in (dict, type(None)):
         return False
     size = object.__basicsize__

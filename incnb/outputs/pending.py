@@ -141,11 +141,19 @@ class Pending:
         for name in list(self.groups):
             self.bring_in(name)
 
-    def before_cell(self, words: frozenset[str], *, wide: bool = False) -> None:
-        """Load what a cell that is about to execute may need, given all identifiers that it mentions."""
+    def before_cell(self, words: frozenset[str], *, binds: frozenset[str] = frozenset()) -> None:
+        """Load what a cell that is about to execute may need, given all identifiers that it mentions.
+
+        `binds` are names that it binds for sure without reading them: if their old values are lost, they are not missed.
+        """
+        for name in [n for n in self.groups if n in binds]:
+            try:
+                self.bring_in(name)
+            except Lost:
+                self.forget(name)
         if not self.groups:
             return
-        if wide or words & WIDE or not hasattr(sys, "monitoring"):
+        if words & WIDE or not hasattr(sys, "monitoring"):
             self.bring_in_all()
             return
         needed = words | self._session_words()
