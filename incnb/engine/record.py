@@ -152,7 +152,8 @@ class Run:
                 roots.append(Root(module, read.name, read.path[:-1], frame, "", dependency.locator))
             else:
                 roots.append(Root(module, read.name, read.path, value, dependency.fp, dependency.locator))
-        return roots
+        # a frame that is read whole and by column is followed as the whole
+        return sorted(roots, key=lambda root: not root.fp)
 
     def _expected(self, code: types.CodeType) -> bool:
         return self.closure.knows(code)

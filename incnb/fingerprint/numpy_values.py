@@ -13,7 +13,7 @@ import numpy as np
 
 from incnb.fingerprint import origin
 from incnb.fingerprint.encoder import Encoder
-from incnb.fingerprint.objects import encode_class_of, raw_state
+from incnb.fingerprint.objects import encode_class_of, encode_state
 from incnb.fingerprint.registry import handles
 
 
@@ -23,10 +23,9 @@ def _array(encoder: Encoder, value: Any) -> None:
     encoder.tag("ndarray")
     if type(value) is not np.ndarray:
         encode_class_of(encoder, value)
-        fields = raw_state(value)
         if isinstance(value, np.ma.MaskedArray):
-            _masked(encoder, value, fields)
-        encoder.attributes("state", {k: v for k, v in fields.items() if k not in _REMEMBERED})
+            _masked(encoder, value)
+        encode_state(encoder, value, without=_REMEMBERED)
     encoder.encode(bool(value.flags.writeable))
     plain = np.asarray(value)
     _shared_memory(encoder, plain)
@@ -39,9 +38,9 @@ def _array(encoder: Encoder, value: Any) -> None:
 _REMEMBERED = frozenset({"_mmap", "_mask", "_fill_value", "_sharedmask", "_basedict", "_isfield"})
 
 
-def _masked(encoder: Encoder, value: Any, fields: dict[Any, Any]) -> None:
+def _masked(encoder: Encoder, value: Any) -> None:
     """The mask and the fill value; the data under the mask can be seen, so it counts like any other."""
-    fill = fields.get("_fill_value")
+    fill = origin.fields(value).get("_fill_value")
     encoder.encode(np.asarray(np.ma.default_fill_value(value) if fill is None else fill, dtype=value.dtype))
     encoder.encode(np.array(np.ma.getmaskarray(value)))
 
@@ -117,7 +116,7 @@ def _scalar(encoder: Encoder, value: Any) -> None:
     encoder.tag("numpy scalar")
     if type(value) is not value.dtype.type:
         encode_class_of(encoder, value)
-        encoder.attributes("state", raw_state(value))
+        encode_state(encoder, value)
     array = np.asarray(value)
     dtype(encoder, array.dtype)
     content(encoder, array.reshape(1))
@@ -137,7 +136,7 @@ def _vectorized(encoder: Encoder, value: Any) -> None:
     if encoder.first_time(value):
         encoder.tag("vectorize")
         encode_class_of(encoder, value)
-        encoder.attributes("state", {k: v for k, v in raw_state(value).items() if k not in ("_ufunc", "__doc__")})
+        encode_state(encoder, value, without=("_ufunc", "__doc__"))
 
 
 def _generator(encoder: Encoder, value: Any) -> None:

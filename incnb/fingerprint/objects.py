@@ -12,6 +12,7 @@ import collections
 import copyreg
 import enum
 import types
+from collections.abc import Collection
 from typing import Any
 
 from incnb.fingerprint import origin
@@ -84,7 +85,7 @@ def encode_raw_state(encoder: Encoder, value: Any) -> None:
     """Write class, fields, slots and, where the class derives from a container of Python, the contents."""
     encoder.tag("instance")
     encode_class_of(encoder, value)
-    encoder.attributes("state", raw_state(value))
+    encode_state(encoder, value)
     raw_contents(encoder, value)
 
 
@@ -133,15 +134,17 @@ _ATOMIC_BASES: dict[type, Any] = {
 }
 
 
-def raw_state(value: Any) -> dict[Any, Any]:
-    """Fields and filled slots of an instance, without running any code of its class."""
-    state = dict(origin.fields(value))
+def encode_state(encoder: Encoder, value: Any, *, without: Collection[str] = (), ordered: bool = True) -> None:
+    """Write fields and filled slots of an instance, without running any code of its class."""
+    fields = {k: v for k, v in origin.fields(value).items() if k not in without}
+    encoder.attributes("fields", fields, ordered=ordered)
+    slots: dict[str, Any] = {}
     for name, descriptor in slots_of(type(value)).items():
         try:
-            state[f"slot {name}"] = descriptor.__get__(value, type(value))
+            slots[name] = descriptor.__get__(value, type(value))
         except AttributeError:
             continue
-    return state
+    encoder.attributes("slots", slots)
 
 
 def slots_of(cls: type) -> dict[str, Any]:
@@ -214,9 +217,10 @@ def _encode_mixed(encoder: Encoder, value: Any) -> None:
         reduce = _reduce(encoder, value)
     encoder.tag("mixed")
     _write_reduction(encoder, value, reduce)
-    encoder.attributes("state", raw_state(value))
+    encode_state(encoder, value)
     if issubclass(cls, BaseException):
-        encoder.encode((value.__cause__, value.__suppress_context__))
+        for name in ("__cause__", "__suppress_context__"):
+            encoder.encode(vars(BaseException)[name].__get__(value, cls))
 
 
 # -- instances of library classes

@@ -15,7 +15,7 @@ from incnb.fingerprint import origin
 from incnb.fingerprint.classes import encode_class
 from incnb.fingerprint.encoder import Encoder
 from incnb.fingerprint.numpy_values import content, dtype
-from incnb.fingerprint.objects import encode_class_of, raw_state
+from incnb.fingerprint.objects import encode_class_of, encode_state
 from incnb.fingerprint.pandas_column import Column
 from incnb.fingerprint.reads import ABSENT
 from incnb.fingerprint.registry import handles, register_parts
@@ -56,8 +56,7 @@ def _own_fields(encoder: Encoder, value: Any) -> None:
     for cls in (pd.DataFrame, pd.Series):
         encode_class(encoder, cls)
     accessors: frozenset[str] = getattr(type(value), "_accessors", frozenset())
-    fields = {k: v for k, v in origin.fields(value).items() if k not in _FIELDS and k not in accessors}
-    encoder.attributes("state", fields)
+    encode_state(encoder, value, without=_FIELDS | accessors)
 
 
 def _column(encoder: Encoder, value: Column) -> None:
@@ -119,7 +118,7 @@ def _values(encoder: Encoder, value: Any) -> None:
     if isinstance(value, pd.Categorical):
         content(encoder, np.asarray(value.codes))  # the dtype has the categories
     elif origin.top_level(origin.module_of(type(value))) != "pandas":
-        encoder.attributes("state", raw_state(value))
+        encode_state(encoder, value)
         encoder.sequence("elements", value.to_numpy(dtype=object).tolist())
     elif isinstance(value.dtype, pd.DatetimeTZDtype | pd.PeriodDtype) or value.dtype.kind in "mM":
         content(encoder, np.asarray(value.asi8))
@@ -158,7 +157,7 @@ def _dtype(encoder: Encoder, value: Any) -> None:
         part = getattr(value, name, None)
         encoder.text(f"{type(part).__qualname__} {part!r}")
     if origin.top_level(origin.module_of(type(value))) != "pandas":
-        encoder.attributes("state", raw_state(value))
+        encode_state(encoder, value)
 
 
 def _missing(name: str) -> Any:

@@ -21,7 +21,7 @@ from typing import Any
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import code_token
 from incnb.fingerprint.encoder import Encoder
-from incnb.fingerprint.objects import encode_class_of, raw_state
+from incnb.fingerprint.objects import encode_class_of, encode_state
 from incnb.fingerprint.registry import handles
 
 
@@ -187,7 +187,7 @@ def _random(encoder: Encoder, value: random.Random) -> None:
         encoder.tag("random")
         encode_class_of(encoder, value)
         encoder.encode(random.Random.getstate(value))
-        encoder.attributes("state", {k: v for k, v in raw_state(value).items() if k != "gauss_next"})
+        encode_state(encoder, value, without=("gauss_next",))
 
 
 def _stream(encoder: Encoder, value: Any) -> None:
@@ -233,8 +233,7 @@ def _path(encoder: Encoder, value: pathlib.PurePath) -> None:
     encoder.tag("path")
     encode_class_of(encoder, value)
     encoder.text(pathlib.PurePath.__str__(value))
-    if "__dict__" not in dir(pathlib.PosixPath):
-        encoder.attributes("state", origin.fields(value))
+    encoder.attributes("fields", origin.fields(value))
 
 
 def _pattern(encoder: Encoder, value: re.Pattern[Any]) -> None:

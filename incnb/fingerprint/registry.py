@@ -68,7 +68,7 @@ def find_handler(cls: type) -> Handler | None:
     except KeyError:
         pass
     for base in origin.mro(cls):
-        load_now(origin.top_level(base.__dict__.get("__module__", "")))
+        load_now(origin.top_level(origin.module_of(base)))
     handler = _exact.get(cls)
     if handler is None:
         bases = origin.mro(cls)

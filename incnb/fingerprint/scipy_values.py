@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from incnb.fingerprint import origin
 from incnb.fingerprint.encoder import Encoder
-from incnb.fingerprint.objects import encode_class_of, raw_contents
+from incnb.fingerprint.objects import encode_class_of, encode_state, raw_contents
 from incnb.fingerprint.registry import handles
 
 _REMEMBERED = frozenset({"_has_sorted_indices", "_has_canonical_format", "has_canonical_format", "maxprint"})
@@ -20,8 +19,7 @@ def _sparse(encoder: Encoder, value: Any) -> None:
         return
     encoder.tag("sparse")
     encode_class_of(encoder, value)
-    state = {k: v for k, v in origin.fields(value).items() if k not in _REMEMBERED}
-    encoder.attributes("state", state, ordered=False)
+    encode_state(encoder, value, without=_REMEMBERED, ordered=False)
     raw_contents(encoder, value)
 
 

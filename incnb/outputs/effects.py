@@ -25,7 +25,7 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import origin
-from incnb.outputs import leftovers
+from incnb.outputs import leftovers, seeding
 
 Kind = Literal["effect", "untracked", "unsafe"]
 
@@ -50,7 +50,7 @@ _NETWORK = frozenset(
     {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
      "socket.gethostbyaddr", "urllib.Request", "http.client.connect", "ftplib.connect", "smtplib.connect"}
 )  # fmt: skip
-_ENTROPY_FREE = ("jupyter_client/", "ipykernel/", "comm/", "tornado/", "IPython/core/formatters.py", "/tempfile.py", "zmq/")
+_ENTROPY_FREE = ("jupyter_client/", "ipykernel/", "comm/", "tornado/", "IPython/core/formatters.py", "/tempfile.py", "zmq/", "joblib/", "loky/")
 _BENIGN_ENV = (
     "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "BLIS_", "KMP_", "GOTO_", "MPL", "HOME", "PATH", "TMPDIR", "TEMP",
     "TMP", "XDG_", "LANG", "LC_", "PYTHON", "JPY_", "JUPYTER", "IPY", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR",
@@ -272,7 +272,8 @@ class Watch:
     def _entropy(self, original: Any) -> Any:
         def entropy(*args: Any) -> Any:
             self._fresh()
-            return original(*args)
+            with self._alone():  # numpy asks Python's, which asks the system's
+                return original(*args)
 
         return entropy
 
@@ -289,6 +290,8 @@ class Watch:
             if not alone:
                 return
             between = self._on_behalf()
+            if seeding.is_legacy_seeding(sys._getframe(2)):
+                return
             if between is not None and not any(part in f.f_code.co_filename for f in between for part in _ENTROPY_FREE):
                 self._note("untracked", "it drew fresh randomness (pass a seed)")
 

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from incnb.fingerprint.encoder import ATOMS
-from incnb.fingerprint.objects import raw_state
-from incnb.outputs.patches import is_plain_instance
+from incnb.outputs.instances import is_plain_instance, raw_state
 
 Step = tuple[str, Any]
 Path = tuple[Step, ...]

@@ -10,11 +10,10 @@ from __future__ import annotations
 import collections
 import random
 import sys
-import types
 from typing import Any
 
-from incnb.fingerprint.registry import find_handler
-from incnb.fingerprint.objects import raw_state, slots_of
+from incnb.outputs.instances import is_plain_instance, raw_state, slots_of
+
 
 
 def state_of(value: Any) -> tuple[str, Any] | None:
@@ -40,19 +39,6 @@ def state_of(value: Any) -> tuple[str, Any] | None:
     if is_plain_instance(value):
         return "fields", raw_state(value)
     return None
-
-
-def is_plain_instance(value: Any) -> bool:
-    """Whether an object is nothing but its fields and slots: classes made by class statements, nothing in C beneath."""
-    cls = type(value)
-    if cls is not types.SimpleNamespace and find_handler(cls) is not None:
-        return False  # a frame, a generator: known by what it means, not by its fields
-    if isinstance(value, type | BaseException) or type(getattr(value, "__dict__", None)) not in (dict, type(None)):
-        return False
-    size = object.__basicsize__
-    size += 8 * len(slots_of(cls)) + 8 * (hasattr(value, "__dict__") + hasattr(value, "__weakref__"))
-    heap = all(base is object or base.__flags__ & (1 << 9) for base in cls.__mro__)
-    return heap and (hasattr(value, "__dict__") or bool(slots_of(cls))) and cls.__basicsize__ <= size and not cls.__itemsize__
 
 
 def fits(value: Any, kind: str, state: Any) -> bool:

@@ -17,6 +17,7 @@ from incnb.fingerprint.door import encode
 from incnb.model import IncnbError
 from incnb.outputs import patches
 from incnb.outputs.graph import Path, TooLarge, array_base, mutable_objects, walk
+from incnb.outputs.instances import is_plain_instance
 
 Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
 
@@ -117,7 +118,7 @@ def _snapshot(value: Any) -> Any:
 
 
 def _is_leaf(value: Any) -> bool:
-    return not (isinstance(value, list | dict | set | bytearray) or patches.is_plain_instance(value))
+    return not (isinstance(value, list | dict | set | bytearray) or is_plain_instance(value))
 
 
 def _differs(node: Node, root: Root) -> bool:
