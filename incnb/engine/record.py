@@ -204,7 +204,9 @@ class Run:
 
     def _moved(self) -> set[int]:
         """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
-        numbers = {id(root.value): number for number, root in enumerate(self._inputs.roots)}
+        numbers: dict[int, int] = {}
+        for number, root in enumerate(self._inputs.roots):
+            numbers.setdefault(id(root.value), number)
         moved: set[int] = set()
         for found in self.closure.found.values():
             now = self._again(found)

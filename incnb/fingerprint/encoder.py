@@ -287,10 +287,13 @@ class Encoder:
         ours = origin.is_ours(kind)
         if kind == "library":
             self.libraries.add(origin.top_level(module))
-        if not ours and origin.owned_by_name(function, module):
-            self.tag("library function")
-            self.text(f"{module}:{function.__qualname__}")
-            return
+        if not ours:
+            # attrs renames one function of its own for every class that it serves: the code knows its first name
+            for name in (function.__code__.co_qualname, function.__qualname__):
+                if origin.leads_to(function, module, name):
+                    self.tag("library function")
+                    self.text(f"{module}:{name}")
+                    return
         if ours and docs:
             self.encode(function.__doc__)
         if not self.first_time(function):

@@ -121,8 +121,12 @@ _HEAP_TYPE = 1 << 9
 
 def owned_by_name(value: Any, module: Any) -> bool:
     """Whether the qualified name of a function or class, looked up in its module, leads back to it."""
+    return leads_to(value, module, _QUALNAME(value) if isinstance(value, type) else value.__qualname__)
+
+
+def leads_to(value: Any, module: Any, qualname: str) -> bool:
+    """Whether a qualified name, looked up in a module, leads to a function or class."""
     found: Any = sys.modules.get(module)
-    qualname = _QUALNAME(value) if isinstance(value, type) else value.__qualname__
     for part in qualname.split("."):
         found = getattr(found, "__dict__", {}).get(part)
         if isinstance(found, staticmethod | classmethod):
