@@ -54,6 +54,15 @@ def parse(text: str) -> tuple[str | None, Read]:
     return module, Read(read.name, read.path)
 
 
+def notebook_name(text: str) -> str | None:
+    """The name in the notebook that a locator begins with; None for anything else."""
+    try:
+        module, read = parse(text)
+    except (ValueError, SyntaxError):
+        return None
+    return read.name if module is None else None
+
+
 def resolve(namespace: dict[str, Any], read: Read) -> Resolved:
     """The fingerprint of what `read` reaches in `namespace`; a path that cannot be followed to its end is missing."""
     value, taken, _ = follow(namespace, read)

@@ -9,7 +9,7 @@ from typing import Any
 
 import xxhash
 
-from incnb.dependencies import ambient, bindings, module, package
+from incnb.dependencies import ambient, bindings, module, package, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
 from incnb.model import Kind
@@ -25,8 +25,16 @@ def _nothing(name: str, locator: str) -> str | None:
 class Environment:
     """Resolves dependencies against the live notebook namespace, the loaded modules and the machine."""
 
-    def __init__(self, namespace: dict[str, Any], *, peek: Peek = _nothing, load: Callable[[str], None] = lambda n: None):
+    def __init__(
+        self,
+        namespace: dict[str, Any],
+        *,
+        peek: Peek = _nothing,
+        load: Callable[[str], None] = lambda name: None,
+        alone: Callable[[str], bool] = lambda name: False,
+    ):
         self.namespace = namespace
+        self._alone = alone
         self._peek = peek
         self._load = load
         self._known: dict[tuple[Kind, str], Resolved] = {}
@@ -54,8 +62,16 @@ class Environment:
             return ambient.resolve(locator)
         if kind is Kind.VERSION:
             return Resolved(kind, None, "changed")
+        if locator.startswith(sharing.PREFIX):
+            return sharing.resolve(locator, self._shared_value)
         name, read = bindings.parse(locator)
         return self.binding(name, read, locator)
+
+    def _shared_value(self, locator: str) -> Any:
+        name, read = bindings.parse(locator)
+        if name is None and read.name not in self.namespace and self._alone(read.name):
+            return sharing.ALONE
+        return self.binding(name, read, "").value
 
     def binding(self, module_name: str | None, read: Read, locator: str) -> Resolved:
         """What a name in the notebook, or in a module, is bound to at the end of its path."""

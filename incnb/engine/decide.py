@@ -43,6 +43,9 @@ def look_up(store: Store, code: str, environment: Environment, version: str, pro
                 kind = Code.NEWER_FORMAT if stored.newer else Code.STORE_UNREADABLE
                 damaged.append(Reason(kind, "store", stored.id, stored.problem or ""))
                 continue
+            if stored.data.get("code") != code:
+                damaged.append(Reason(Code.STORE_UNREADABLE, "store", stored.id, "it belongs to another cell"))
+                continue
             mismatch = first_mismatch(stored, environment, version)
             if mismatch is None:
                 answer.trace = stored

@@ -6,6 +6,7 @@ dependency that is not tracked is never left out in silence.
 
 from __future__ import annotations
 
+import ast
 import base64
 import re
 import socket
@@ -18,11 +19,12 @@ import xxhash
 
 from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
-from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries
+from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
 from incnb.engine.hidden import HiddenState
 from incnb.engine.options import Options
-from incnb.fingerprint import ABSENT, origin
+from incnb.fingerprint import ABSENT, Unfingerprintable, origin
 from incnb.fingerprint.code import Read
+from incnb.fingerprint.door import encode_with
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
@@ -46,6 +48,7 @@ class Run:
         shell: Any,
         environment: Environment,
         analysis: CellAnalysis,
+        body: list[ast.stmt],
         options: Options,
         hidden: HiddenState,
     ):
@@ -53,6 +56,7 @@ class Run:
         self.environment = environment
         self.namespace = environment.namespace
         self.analysis = analysis
+        self.body = body
         self.options = options
         self.problems: list[Reason] = []
         self.effects: list[Reason] = []
@@ -83,7 +87,11 @@ class Run:
             self._dropped_call(path)
         self._before = dict(self.namespace)
         if not self.problems:
-            self._inputs = Inputs(self._roots())
+            roots = self._roots()
+            locators = [r.locator for r in roots if r.fp and not r.module]
+            if len(locators) > 1:
+                self.closure.add(Kind.VALUE, sharing.locator(locators))
+            self._inputs = Inputs(roots)
         self._watch = Watch(self.shell, self.namespace, self._expected)
         self._capture = Capture(self.shell)
         self._capture.start()
@@ -228,7 +236,7 @@ class Run:
             return ambient.resolve(dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
-        if dependency.kind not in (Kind.VALUE, Kind.CODE):
+        if dependency.kind not in (Kind.VALUE, Kind.CODE) or dependency.locator.startswith(sharing.PREFIX):
             return None
         module, read = bindings.parse(dependency.locator)
         if module is not None:
@@ -260,6 +268,7 @@ class Run:
             values[name] = after[name]
         deleted = sorted(n for n in stored if n in self._before and n not in after)
         self._attribute_stores()
+        self._pristine(rerun)
         changed = self._inputs.changed(moved) if moved else []
         if value is not None and (self.nested or any(e.type == "result" for e in self.events)):
             values[RESULT] = value
@@ -290,6 +299,22 @@ class Run:
                 indexes.append(index)
                 bound |= definition.binds
         return indexes, bound
+
+    def _pristine(self, rerun: list[int]) -> None:
+        """Definitions that run again on reuse must give what is there now: nothing may have been set on them since."""
+        definitions = {d.index: d for d in self.analysis.definitions}
+        bodies = [self.body[i] for i in rerun if isinstance(self.body[i], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        if not bodies:
+            return
+        scratch = dict(self.namespace)
+        tree = ast.Module(bodies, [])
+        exec(compile(tree, "<definitions>", "exec", self.shell.compile.flags, dont_inherit=True), scratch)
+        for name in sorted({n for i in rerun for n in definitions[i].binds}):
+            now, fresh = self.namespace.get(name, ABSENT), scratch.get(name, ABSENT)
+            if isinstance(now, types.ModuleType) or now is fresh:
+                continue
+            if now is ABSENT or _own(now, name) != _own(fresh, name):
+                raise NotSaved(f"{name} was changed after its definition")
 
     def _innocent(self, decorator: Read) -> bool:
         value, taken, _ = follow(self.namespace, decorator)
@@ -352,6 +377,16 @@ class Run:
                     record["tree"].update({f"{name}{part}": fp for part, fp in parts.items()})
             record["words"] = sorted(classes)
         return record, group.size
+
+
+def _own(value: Any, name: str) -> bytes | None:
+    """The fingerprint of a definition without what it reads from its globals; of a class, with it."""
+    if isinstance(value, types.FunctionType):
+        return encode_with(lambda encoder: encoder.own_function(value), name).digest()
+    try:
+        return encode_with(lambda encoder: encoder.encode(value), name).digest()
+    except Unfingerprintable:
+        return None
 
 
 def _loaded(name: str) -> types.ModuleType | None:

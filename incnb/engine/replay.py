@@ -13,11 +13,12 @@ import base64
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from incnb.model import IncnbError
 from incnb.outputs.pending import Lost, Pending, PendingGroup
-from incnb.outputs.streams import Event, Replayed
+from incnb.outputs.streams import Capture, Event, Replayed
 from incnb.outputs.streams import replay as play
 from incnb.outputs.variables import RESULT, Loaded, resolver, restore
 from incnb.store import BlobRef, LoadError, Store, StoredTrace, StoreError, load
@@ -45,6 +46,8 @@ class Replay:
         self._value: Any = None
         self._shown: Replayed | None = None
         self._late: PendingGroup | None = None
+        self._live: Capture | None = None
+        self._printed: list[Event] = []
         self._started = time.perf_counter()
 
     # -- before the tree is replaced
@@ -59,6 +62,8 @@ class Replay:
     def tree(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
         rerun = [body[index] for index in self.outputs["rerun"] if index < len(body)]
+        if rerun:
+            rerun.insert(0, _at(ast.parse(f"{HOOK}.begin()").body[0], body[0]))
         last = body[-1] if body and isinstance(body[-1], ast.Expr) else None
         plain = body[:-1] if last is not None else body
         anchor = body[0]
@@ -75,9 +80,17 @@ class Replay:
 
     # -- called by the tree
 
+    def begin(self) -> None:
+        """Imports and definitions run now; what they print (a module at its first import) was recorded too."""
+        self._live = Capture(self.shell)
+        self._live.start()
+
     def restore(self) -> bool:
         """Put everything back but the last value; False when it cannot be, and nothing was touched."""
+        live, self._live = self._live, None
+        printed = live.stop() if live is not None else []
         try:
+            self._printed = printed
             self._restore()
         except (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, IncnbError) as error:
             self.problem = str(error) or type(error).__name__
@@ -100,6 +113,8 @@ class Replay:
 
     def finish(self) -> None:
         """Put the real value where the display hook left its stand-in (`_`, `Out[n]`)."""
+        if self._live is not None:
+            self._live.stop()  # a definition raised
         shown = self._shown
         if shown is None:
             return
@@ -145,7 +160,7 @@ class Replay:
         for name in self.outputs["deleted"]:
             self._pending.forget(name)
             self.namespace.pop(name, None)
-        play(self.shell, [Event.from_dict(e) for e in self.outputs["events"]])
+        play(self.shell, _without(self._printed, [Event.from_dict(e) for e in self.outputs["events"]]))
         self.seconds = time.perf_counter() - self._started
 
     def _may_wait(self, group: dict[str, Any]) -> bool:
@@ -167,7 +182,8 @@ class Replay:
 
         for reference in _refers(group):
             found[reference] = resolve(reference)
-        return PendingGroup(names, bring, self._title, dict(group["tree"]), frozenset(group["words"]))
+        alone = len(names - {RESULT}) == 1 and not group.get("refers")
+        return PendingGroup(names, bring, self._title, dict(group["tree"]), frozenset(group["words"]), alone)
 
     def _load(self, group: dict[str, Any], resolve: Callable[..., object]) -> Loaded:
         data = base64.b64decode(group["pickle"]) if "pickle" in group else self._blob(group["blob"])
@@ -179,6 +195,22 @@ class Replay:
 
     def _namespaces(self, module: str) -> dict[str, Any]:
         return self.namespace if not module else sys.modules[module].__dict__
+
+
+def _without(shown: list[Event], events: list[Event]) -> list[Event]:
+    """The recorded events that are still to be played, when `shown` has just been printed live."""
+    rest = list(events)
+    for event in shown:
+        if not rest or rest[0].type != event.type or rest[0].name != event.name:
+            return events
+        if event.type == "stream" and rest[0].text.startswith(event.text):
+            left = rest[0].text[len(event.text) :]
+            rest[0:1] = [replace(rest[0], text=left)] if left else []
+        elif rest[0] == event:
+            rest.pop(0)
+        else:
+            return events
+    return rest
 
 
 def place(shell: Any, shown: Replayed, value: Any) -> None:

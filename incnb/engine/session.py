@@ -18,7 +18,7 @@ from typing import Any
 
 from incnb.analysis import CellAnalysis, analyse, mentions
 from incnb.dependencies import Environment
-from incnb.dependencies.bindings import parse
+from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
@@ -186,7 +186,7 @@ class Session:
         self.pending.notebook_words |= _nested_words(tree)
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in)
-        run = Run(self.shell, environment, analysis, options, self.hidden)
+        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []
@@ -201,7 +201,9 @@ class Session:
         return self._noting_the_end(tree)
 
     def _look_up(self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis) -> tuple[ast.Module | None, list[Reason]]:
-        environment = Environment(self.namespace, peek=self.pending.peek, load=self.pending.bring_in)
+        environment = Environment(
+            self.namespace, peek=self.pending.peek, load=self.pending.bring_in, alone=self.pending.alone
+        )
         answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self._producer)
         if answer.trace is None:
             return None, answer.reasons or [self._never(tracked, analysis)]
@@ -235,8 +237,7 @@ class Session:
         for dependency in decide.dependencies(answer.trace) if answer.trace else []:
             if dependency.kind not in (Kind.VALUE, Kind.CODE):
                 continue
-            module, read = parse(dependency.locator)
-            producer = self._producers.get(read.name) if module is None else None
+            producer = self._producers.get(notebook_name(dependency.locator) or "")
             if producer is not None and producer.executed and producer.time > created:
                 tracked.cutoff = True
                 detail = f"{producer.title} ran again and {dependency.locator} came out the same"
@@ -256,8 +257,7 @@ class Session:
                 tracked.reasons = [Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")]
 
     def _producer(self, locator: str) -> list[str]:
-        module, read = parse(locator) if not locator.startswith("--") else ("", None)
-        producer = self._producers.get(read.name) if module is None and read is not None else None
+        producer = self._producers.get(notebook_name(locator) or "")
         return [producer.title] if producer is not None else []
 
     @staticmethod
@@ -295,7 +295,7 @@ class Session:
             self._remember(tracked, None, Status.FAILED, run.attempt)
             return self._decision(tracked, Status.FAILED)
         started = time.perf_counter()
-        kept = run.keep(self.store, value, {"title": tracked.cell.title})
+        kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
         save = time.perf_counter() - started
         status = Status.BLOCKED if run.effects else Status.EXECUTED
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]

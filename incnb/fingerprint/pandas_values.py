@@ -47,7 +47,9 @@ def _series(encoder: Encoder, value: Any) -> None:
 
 
 #: What pandas keeps in a frame or a series; the rest is the user's. Accessors are made anew when they are asked for.
-_FIELDS = frozenset({"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_name", "_index", "_cacher", "_typ", "_metadata"})
+_FIELDS = frozenset(
+    {"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_name", "_index", "_cacher", "_typ", "_metadata"}
+)
 
 
 def _own_fields(encoder: Encoder, value: Any) -> None:

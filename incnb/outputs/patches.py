@@ -12,7 +12,7 @@ import random
 import sys
 from typing import Any
 
-from incnb.outputs.instances import is_plain_instance, raw_state, slots_of
+from incnb.fingerprint.instances import is_plain_instance, raw_state, slots_of
 
 
 
@@ -28,7 +28,8 @@ def state_of(value: Any) -> tuple[str, Any] | None:
         if cls is numpy.ndarray:
             return ("array", value.copy()) if value.flags.writeable else None
         if isinstance(value, numpy.random.Generator):
-            return "bits", value.bit_generator.state
+            # children that were spawned are counted in the seed sequence, which cannot be set
+            return "bits", (value.bit_generator.state, _seed_of(value))
         if cls is numpy.random.RandomState:
             return "set_state", value.get_state(legacy=False)
     if cls is random.Random:
@@ -41,11 +42,17 @@ def state_of(value: Any) -> tuple[str, Any] | None:
     return None
 
 
+def _seed_of(generator: Any) -> str:
+    return repr(getattr(getattr(generator.bit_generator, "seed_seq", None), "state", None))
+
+
 def fits(value: Any, kind: str, state: Any) -> bool:
     """Whether `apply` can succeed, asked for all patches before the first is applied."""
     if kind == "array":
         same = type(value) is type(state) and value.dtype == state.dtype and value.shape == state.shape
         return same and bool(value.flags.writeable)
+    if kind == "bits":
+        return _seed_of(value) == state[1]
     return state_of(value) is not None and (state_of(value) or ("",))[0] == kind
 
 
@@ -64,7 +71,7 @@ def apply(value: Any, kind: str, state: Any) -> None:
     elif kind == "array":
         value[...] = state
     elif kind == "bits":
-        value.bit_generator.state = state
+        value.bit_generator.state = state[0]
     elif kind in ("set_state", "setstate"):
         getattr(value, kind)(state)
     elif kind == "frame":

@@ -54,6 +54,7 @@ class PendingGroup:
     title: str
     tree: dict[str, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
+    alone: bool = False
     placed: Callable[[dict[str, Any]], None] = lambda values: None
 
 
@@ -118,6 +119,11 @@ class Pending:
         """The fingerprint at a locator below a pending name; None when only the value can tell, or nothing is pending."""
         group = self.groups.get(name)
         return None if group is None else group.tree.get(locator)
+
+    def alone(self, name: str) -> bool:
+        """Whether a pending value shares nothing with any other."""
+        group = self.groups.get(name)
+        return group is not None and group.alone
 
     # -- being needed
 

@@ -16,8 +16,8 @@ from incnb.fingerprint import Unfingerprintable
 from incnb.fingerprint.door import encode
 from incnb.model import IncnbError
 from incnb.outputs import patches
-from incnb.outputs.graph import Path, TooLarge, array_base, mutable_objects, walk
-from incnb.outputs.instances import is_plain_instance
+from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, walk
+from incnb.fingerprint.instances import is_plain_instance
 
 Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
 

@@ -294,7 +294,10 @@ DIFFERENT: dict[str, tuple[str, ...]] = {
 
 SAME: dict[str, tuple[str, str]] = {
     "comment": ("class A:\n def m(s): return 1\nx = A()", "class A:\n # c\n def m(s):\n  return 1\nx = A()"),
-    "docstring": ("class A:\n 'Doc.'\n def m(s): return 1\nx = A()", "class A:\n 'Other.'\n def m(s): return 1\nx = A()"),
+    "docstring": (
+        "class A:\n 'Doc.'\n def m(s): return 1\nx = A()",
+        "class A:\n 'Other.'\n def m(s): return 1\nx = A()",
+    ),
     "renamed local": ("class A:\n def m(s): a = 1; return a\nx = A()", "class A:\n def m(s): b = 1; return b\nx = A()"),
     "docstring of a dataclass": (
         "@dataclass\nclass A:\n 'Doc.'\n n: int = 1\nx = A()",

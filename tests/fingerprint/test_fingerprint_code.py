@@ -286,7 +286,9 @@ def test_another_function_of_the_module_does_not_matter(project: Any) -> None:
     assert of("1") == of("2")
 
 
-@pytest.mark.parametrize("body", ["import fp_helpers; return fp_helpers.clean(x)", "from fp_helpers import clean; return clean(x)"])
+@pytest.mark.parametrize(
+    "body", ["import fp_helpers; return fp_helpers.clean(x)", "from fp_helpers import clean; return clean(x)"]
+)
 def test_a_project_module_imported_inside_a_function(project: Any, body: str) -> None:
     def of(edit: str) -> bytes:
         project("fp_helpers", f"def clean(x): return {edit}\n")
@@ -424,7 +426,9 @@ def test_every_read_is_found(body: str) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="new syntax")
-@pytest.mark.parametrize("body", ["def g[T: a](x: T): pass", "class C[T: a]: pass", "type X = a", "class C[T]:\n        x: a"])
+@pytest.mark.parametrize(
+    "body", ["def g[T: a](x: T): pass", "class C[T: a]: pass", "type X = a", "class C[T]:\n        x: a"]
+)
 def test_every_read_is_found_in_new_syntax(body: str) -> None:
     assert "a" in names(f"def f():\n    {body}\n")
 
@@ -460,7 +464,9 @@ def test_paths_stop_where_the_bytecode_stops() -> None:
 
 def test_a_path_that_is_changed_is_the_whole() -> None:
     for body in ("a['x'] = 1", "a['x'] += 1", "del a['x']", "(k or a)", "a, ['x']", "g(a, 'x')"):
-        found = [read.path for read in references(run(f"def f(k, g):\n    {body}\n").f.__code__).reads if read.name == "a"]
+        found = [
+            read.path for read in references(run(f"def f(k, g):\n    {body}\n").f.__code__).reads if read.name == "a"
+        ]
         assert found == [()], body
 
 

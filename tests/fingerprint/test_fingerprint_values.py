@@ -14,7 +14,6 @@ import re
 import types
 import typing
 import zoneinfo
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -192,7 +191,9 @@ def test_equal_members_of_a_set_are_counted() -> None:
 # -- subclasses
 
 
-@pytest.mark.parametrize("base", ["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"])
+@pytest.mark.parametrize(
+    "base", ["int", "float", "str", "bytes", "list", "tuple", "dict", "set", "frozenset", "bytearray"]
+)
 def test_an_instance_of_a_subclass_is_content_class_and_attributes(base: str) -> None:
     book = run(f"""
         class Mine({base}): pass
@@ -218,7 +219,8 @@ def test_an_instance_of_a_subclass_is_content_class_and_attributes(base: str) ->
 
 
 @pytest.mark.parametrize(
-    "base", ["collections.OrderedDict", "collections.defaultdict", "collections.deque", "collections.Counter", "array.array"]
+    "base",
+    ["collections.OrderedDict", "collections.defaultdict", "collections.deque", "collections.Counter", "array.array"],
 )
 def test_a_subclass_of_a_container_in_c_keeps_contents_and_attributes(base: str) -> None:
     arguments = {"collections.defaultdict": "list, {'a': 1}", "array.array": "'b', b'a'"}.get(base, "'ab'")
@@ -283,7 +285,9 @@ def test_long_texts_and_many_items() -> None:
     text = "x" * 200_000
     assert fingerprint(text) == fingerprint(text[:]) != fingerprint(text + "x")
     assert fingerprint(list(range(100_000))) != fingerprint([*range(99_999), 99_999.0])
-    assert fingerprint({str(i): float(i) for i in range(10_000)}) == fingerprint({str(i): float(i) for i in range(10_000)})
+    assert fingerprint({str(i): float(i) for i in range(10_000)}) == fingerprint(
+        {str(i): float(i) for i in range(10_000)}
+    )
 
 
 def test_a_registered_type_is_what_its_function_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +329,3 @@ def test_a_deep_value_is_refused_not_a_crash() -> None:
         deep = [deep]
     with pytest.raises(Unfingerprintable, match="deeply nested"):
         fingerprint(deep)
-
-
-Make = Callable[[], Any]

@@ -46,4 +46,6 @@ def is_plain_instance(value: Any) -> bool:
     made_here = all(base is object or base.__flags__ & _HEAP_TYPE for base in cls.__mro__)
     if cls is types.SimpleNamespace:
         return True
-    return made_here and (hasattr(value, "__dict__") or bool(slots)) and cls.__basicsize__ <= size and not cls.__itemsize__
+    return (
+        made_here and (hasattr(value, "__dict__") or bool(slots)) and cls.__basicsize__ <= size and not cls.__itemsize__
+    )

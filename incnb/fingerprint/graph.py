@@ -14,13 +14,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from incnb.fingerprint.encoder import ATOMS
-from incnb.outputs.instances import is_plain_instance, raw_state
+from incnb.fingerprint.instances import is_plain_instance, raw_state
 
 Step = tuple[str, Any]
 Path = tuple[Step, ...]
 NODE_LIMIT = 200_000
 
-_LEAVES: tuple[type, ...] = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, types.CodeType, range)
+_LEAVES: tuple[type, ...] = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    types.CodeType,
+    range,
+)
 _MAPPINGS = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
 
 
@@ -56,7 +63,11 @@ def _children(item: Any, cls: type, path: Path | None) -> list[tuple[Any, Path |
     if cls in (list, tuple, collections.deque):
         return [(v, _then(path, "i", i)) for i, v in enumerate(item) if type(v) not in ATOMS]
     if cls in _MAPPINGS:
-        found = [(v, _then(path, "k", k) if type(k) in (str, int, float, bool) else None) for k, v in item.items() if type(v) not in ATOMS]
+        found = [
+            (v, _then(path, "k", k) if type(k) in (str, int, float, bool) else None)
+            for k, v in item.items()
+            if type(v) not in ATOMS
+        ]
         return found + [(k, None) for k in item if type(k) not in ATOMS]
     if cls in (set, frozenset):
         return [(v, None) for v in item if type(v) not in ATOMS]
