@@ -55,7 +55,7 @@ class CellAnalysis:
     strings: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     bound_by_others: set[str] = field(default_factory=set)  # names that statements other than definitions bind
-    codes: frozenset[tuple[str, int]] = frozenset()  # name and first line of every function in the cell
+    escaping: set[Read] = field(default_factory=set)  # paths that are loaded for more than a call
 
 
 def cell_code(tree: ast.Module, extra: tuple[object, ...] = ()) -> str:
@@ -90,8 +90,11 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     result.reads = list(dict.fromkeys(result.reads))
     result.module_reads = list(dict.fromkeys(result.module_reads))
     result.findings += find(tree)
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-    result.codes = frozenset((getattr(n, "name", "<lambda>"), n.lineno) for n in ast.walk(tree) if isinstance(n, functions))
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    for node in ast.walk(tree):
+        read = read_of(node) if id(node) not in called else None
+        if read is not None:
+            result.escaping.add(Read(read.name, read.path))
     return result
 
 
@@ -337,7 +340,8 @@ class _Flow(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
-        self.bound |= self._block(node.body) & self._block(node.orelse)
+        both = self._block(node.body) & self._block(node.orelse)
+        self.bound |= both
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)

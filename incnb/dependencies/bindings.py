@@ -107,6 +107,15 @@ def whole_module(module: types.ModuleType) -> Resolved:
     return Resolved(Kind.MODULE, met.digest().hex(), "", f"module {module.__name__}", module, met)
 
 
+DOCSTRING = "docstring of "
+
+
+def docstring(of: Resolved) -> Resolved:
+    """The docstring of a function that is used for more than a call: it is data for whoever looks."""
+    text = getattr(of.value, "__doc__", None)
+    return Resolved(Kind.VALUE, _constant(repr(text).encode()), "", shorten(str(text)))
+
+
 def _constant(data: bytes) -> str:
     return encode(data).digest().hex()
 

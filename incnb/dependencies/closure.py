@@ -71,6 +71,8 @@ class Closure:
         for read in analysis.reads:
             if read.name not in self.ignore:
                 self.read(None, read)
+        for read in sorted(analysis.escaping, key=str):
+            self._docstring(read)
 
     def finish(self) -> None:
         """Add what depends on everything reached: packages, and the state of their libraries."""
@@ -290,6 +292,14 @@ class Closure:
             elif isinstance(value, types.FunctionType) and id(value.__code__) not in self._codes:
                 self._codes.add(id(value.__code__))
                 self._words(value)
+
+    def _docstring(self, read: Read) -> None:
+        """A function of ours that escapes as a value takes its docstring along; `f.__doc__` reads it."""
+        if read.name not in self.environment.namespace:
+            return
+        value, taken, _ = follow(self.environment.namespace, read)
+        if self._is_ours(value) and not isinstance(value, type):
+            self.add(Kind.VALUE, bindings.DOCSTRING + bindings.locator(None, Read(read.name, read.path[:taken])))
 
     # -- imports
 

@@ -62,6 +62,8 @@ class Environment:
             return ambient.resolve(locator)
         if kind is Kind.VERSION:
             return Resolved(kind, None, "changed")
+        if locator.startswith(bindings.DOCSTRING):
+            return bindings.docstring(self._resolve(Kind.VALUE, locator[len(bindings.DOCSTRING) :]))
         if locator.startswith(sharing.PREFIX):
             return sharing.resolve(locator, self._shared_value)
         name, read = bindings.parse(locator)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved
+from incnb.dependencies import Environment, Resolved, bindings
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.store import Store, StoredTrace, StoreError
 
@@ -88,8 +88,10 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer
         detail = now.detail or "changed"
     elif now.detail == "deleted":
         detail = "not-yet-run" if not producer(was.locator) else "deleted"
-    elif was.shown and now.shown and was.shown != now.shown and was.kind is not Kind.CODE:
-        detail = f"changed: {was.shown} → {now.shown}"
+    elif was.kind is not Kind.CODE and now.detail != "not loaded yet":
+        shown = now.shown or bindings.show(now.value)
+        if was.shown and shown and was.shown != shown:
+            detail = f"changed: {was.shown} → {shown}"
     by_locator = {d.locator: d for d in recorded}
     chain, at = [], was.via
     while at and at not in chain and len(chain) < 12:

@@ -106,7 +106,8 @@ class Run:
 
     def _judge_findings(self) -> None:
         for finding in self.closure.findings:
-            if finding.what in self.namespace or finding.what in self.analysis.stores:
+            own = finding.what in self.namespace and finding.what not in getattr(self.shell, "user_ns_hidden", ())
+            if own or finding.what in self.analysis.stores:
                 continue  # a variable of the user's that is called like a builtin
             self._finding(finding)
 
@@ -153,6 +154,8 @@ class Run:
             if dependency.kind is not Kind.VALUE or value is ABSENT or type(value) in ATOMS or not dependency.fp:
                 continue
             if isinstance(value, types.ModuleType) or dependency.shown == "builtin":
+                continue
+            if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING)):
                 continue
             module, read = bindings.parse(dependency.locator)
             frame = frame_of(value)
@@ -236,7 +239,9 @@ class Run:
             return ambient.resolve(dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
-        if dependency.kind not in (Kind.VALUE, Kind.CODE) or dependency.locator.startswith(sharing.PREFIX):
+        if dependency.kind not in (Kind.VALUE, Kind.CODE):
+            return None
+        if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING)):
             return None
         module, read = bindings.parse(dependency.locator)
         if module is not None:

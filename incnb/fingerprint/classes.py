@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import enum
+import operator
 import types
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +20,8 @@ from incnb.fingerprint import functions, origin
 from incnb.fingerprint.encoder import Encoder
 
 _BOOKKEEPING = frozenset(
-    {"__dict__", "__weakref__", "__slotnames__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__", "_abc_impl",
-     "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__parameters__", "__classcell__",
+    {"__dict__", "__weakref__", "__slotnames__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__",
+     "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__parameters__", "__classcell__",
      "__attrs_own_setattr__", "__attrs_props__", "__attrs_base_of_slotted__"}
 )  # fmt: skip
 _ENUM_BOOKKEEPING = frozenset(
@@ -33,6 +34,8 @@ _HEAP_TYPE = 1 << 9
 
 def encode_class(encoder: Encoder, cls: type) -> None:
     """Write a class: by name when it is a library's, with all its code when it is ours."""
+    if encoder.met_before(cls):
+        return
     module = origin.module_of(cls)
     kind = origin.class_origin(cls)
     name = f"{module}:{origin.qualname_of(cls)}"
@@ -42,11 +45,11 @@ def encode_class(encoder: Encoder, cls: type) -> None:
     if not ours and (module == "builtins" or origin.owned_by_name(cls, module) or not _is_made_by_statement(cls)):
         encoder.tag("library class")
         encoder.text(name)
-        if module != "builtins" and encoder.first_time(cls):
+        if module != "builtins":
+            encoder.first_time(cls)
             encode_patches(encoder, cls)
         return
-    if not encoder.first_time(cls):
-        return
+    encoder.first_time(cls)
     if ours:
         encoder.note_code(name, cls)
     encoder.tag("class")
@@ -199,12 +202,30 @@ def encode_patches(encoder: Encoder, cls: type) -> None:
     for base in origin.mro(cls):
         if not base.__flags__ & _HEAP_TYPE or origin.is_ours(origin.class_origin(base)):
             continue
-        for key, member in origin.class_dict(base).items():
-            if type(member) not in _NEVER_OURS and functions.is_ours(member):
-                encoder.tag("patched")
-                encoder.text(f"{base.__qualname__}.{key}")
-                with encoder.at(f".{key}"):
-                    _encode_member(encoder, key, member)
+        for key, member in _patches(base):
+            encoder.tag("patched")
+            encoder.text(f"{base.__qualname__}.{key}")
+            with encoder.at(f".{key}"):
+                _encode_member(encoder, key, member)
+
+
+_looked_at: dict[type, tuple[list[Any], list[tuple[str, Any]]]] = {}
+
+
+def _patches(cls: type) -> list[tuple[str, Any]]:
+    """The members of a library class that are code of ours; a frame has thousands, so what was seen is remembered."""
+    members = origin.class_dict(cls)
+    known = _looked_at.get(cls)
+    if known is not None and len(known[0]) == len(members) and all(map(operator.is_, known[0], members.values())):
+        return known[1]
+    found = [(k, v) for k, v in members.items() if type(v) not in _NEVER_OURS and functions.is_ours(v)]
+    if len(_looked_at) > _FORGET_ABOVE:
+        _looked_at.clear()
+    _looked_at[cls] = (list(members.values()), found)
+    return found
+
+
+_FORGET_ABOVE = 5_000
 
 
 _NEVER_OURS = frozenset(

@@ -107,7 +107,9 @@ def _canonical(code: CodeType) -> tuple[list[Any], list[int], list[tuple[int, ..
     places[len(code.co_code)] = len(found)
     instructions = [part for op, arg, jumps in found for part in (op, places[arg] if jumps else arg)]
     entries = dis._parse_exception_table(code)  # type: ignore[attr-defined]
-    ranges = [(places[e.start], places[e.end], places[e.target], e.depth, int(e.lasti)) for e in entries]
+    ranges: list[tuple[int, ...]] = [
+        (places[e.start], places[e.end], places[e.target], e.depth, int(e.lasti)) for e in entries
+    ]
     return constants, instructions, _joined(ranges)
 
 

@@ -19,7 +19,14 @@ def _list(encoder: Encoder, value: list[Any]) -> None:
 
 
 def _tuple(encoder: Encoder, value: tuple[Any, ...]) -> None:
+    number = encoder.tuples[id(value)] = encoder.tuples.get(id(value), 0) + 1
+    if number > _OFTEN:  # t = (t, t), again and again: small in memory, endless when written out
+        raise encoder.refuse("its tuples share their parts too often")
+    encoder.keep(value)
     encoder.sequence("tuple", value)
+
+
+_OFTEN = 200_000
 
 
 def _dict(encoder: Encoder, value: dict[Any, Any]) -> None:

@@ -20,81 +20,46 @@ import marshal
 import sys
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import chain, islice
 from typing import Any
-
-import xxhash
 
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read, references
 from incnb.fingerprint.reads import ABSENT, follow, render, take_step
 from incnb.fingerprint.registry import Handler, find_handler, handles, lazily, register, register_parts
-from incnb.model import IncnbError
+from incnb.fingerprint.writer import ATOMS, Unfingerprintable, Writer
 
 __all__ = [
     "ABSENT", "ATOMS", "Encoder", "Handler", "Unfingerprintable", "find_handler", "follow", "handles", "lazily",
     "register", "register_parts", "render", "take_step",
 ]  # fmt: skip
 
-ATOMS: frozenset[type] = frozenset({int, float, complex, str, bytes, bool, type(None)})
-DEPTH_LIMIT = 100  # nesting; each level costs some five Python frames
 _PLAIN = ATOMS | {tuple}
 
 
-class Unfingerprintable(IncnbError):
-    """A value holds something whose state cannot be read; `path` says where inside the value."""
-
-    def __init__(self, path: str, why: str):
-        super().__init__(f"{path}: {why}" if path else why)
-        self.path = path
-        self.why = why
-
-
-class Encoder:
+class Encoder(Writer):
     """Writes values into one digest. One encoder serves one fingerprint; references reach over all that it wrote."""
 
     def __init__(self, root: str = ""):
-        self._hash = xxhash.xxh3_128()
-        self._buffer = bytearray()
+        super().__init__(root)
         self._seen: dict[int, int] = {}
         self._keep: list[Any] = []  # ids stay valid as long as their objects live
-        self._path: list[str] = [root]
-        self._floor = 0  # length of the path where the code that is being written was met
-        self._later: deque[tuple[list[str], Callable[[], None]]] = deque()
+        self._later: deque[tuple[list[Any], Callable[[], None]]] = deque()
+        self.tuples: dict[int, int] = {}  # how often a tuple with parts was written: they are written by value
+        self.plans: dict[type, Any] = {}  # how instances of a class are written; classes stand still meanwhile
         self.arrays: dict[int, list[Any]] = {}  # arrays met, by the memory that they lie on
         self.libraries: set[str] = set()
         self.code: dict[str, Any] = {}  # notebook and project functions and classes met, by `module:qualname`
         self.hidden: list[Any] = []  # objects with state that cannot be read (functools caches)
         self.shared: dict[int, Any] = {}  # mutable objects met, by id
 
-    # -- the digest
-
-    def write(self, data: bytes) -> None:
-        self._buffer += len(data).to_bytes(8, "little")
-        self._buffer += data
-        if len(self._buffer) > 1 << 16:
-            self._hash.update(bytes(self._buffer))
-            self._buffer.clear()
-
-    def tag(self, name: str) -> None:
-        self.write(b"#" + name.encode("utf-8", "surrogatepass"))
-
-    def text(self, text: str) -> None:
-        self.write(text.encode("utf-8", "surrogatepass"))
-
-    def raw(self, buffer: Any) -> None:
-        """Write the digest of a large contiguous buffer, without copying it."""
-        self.write(xxhash.xxh3_128(buffer).digest())
+    # -- what is put off
 
     def digest(self) -> bytes:
-        """The 16 bytes of what was written so far."""
+        """The 16 bytes of what was written so far, and of all that was put off."""
         self.settle()
-        if self._buffer:
-            self._hash.update(bytes(self._buffer))
-            self._buffer.clear()
-        return self._hash.digest()
+        return super().digest()
 
     def later(self, write: Callable[[], None]) -> None:
         """Write something once everything before it is written: what code is, so that chains of code are not nested."""
@@ -108,25 +73,6 @@ class Encoder:
             self._floor = len(self._path)
             write()
         self._path, self._floor = path, floor
-
-    # -- paths and errors
-
-    @contextmanager
-    def at(self, step: str) -> Iterator[None]:
-        self._path.append(step)
-        if len(self._path) - self._floor > DEPTH_LIMIT:
-            raise self.refuse("it is too deeply nested")
-        yield  # after an error the path stays: it says where
-        self._path.pop()
-
-    @property
-    def at_root(self) -> bool:
-        """Whether what is being written is the value itself, not a part of it."""
-        return len(self._path) == 1
-
-    def refuse(self, why: str) -> Unfingerprintable:
-        steps = self._path if len(self._path) < 24 else [*self._path[:12], "…", *self._path[-8:]]
-        return Unfingerprintable("".join(steps), why)
 
     # -- values
 
@@ -144,11 +90,17 @@ class Encoder:
 
             objects.encode_object(self, value)
 
+    def met_before(self, value: Any) -> bool:
+        """Write a back-reference if the object was met before."""
+        number = self._seen.get(id(value))
+        if number is None:
+            return False
+        self.write(b"&" + number.to_bytes(8, "little"))
+        return True
+
     def first_time(self, value: Any) -> bool:
         """For mutable objects: note it and return True, or write a back-reference and return False."""
-        number = self._seen.get(id(value))
-        if number is not None:
-            self.write(b"&" + number.to_bytes(8, "little"))
+        if self.met_before(value):
             return False
         self._seen[id(value)] = len(self._seen)
         self._keep.append(value)
@@ -181,8 +133,9 @@ class Encoder:
             if type(item) in ATOMS:
                 self.write(b"a" + marshal.dumps(item, 2))
             else:
-                with self.at(f"[{i}]"):
-                    self.encode(item)
+                self.enter(i)
+                self.encode(item)
+                self.leave()
 
     def mapping(self, tag: str, value: dict[Any, Any]) -> None:
         """Write an exact dict in its order."""
@@ -192,9 +145,10 @@ class Encoder:
             return
         self.write(b"n" + len(value).to_bytes(8, "little"))
         for key, item in value.items():
-            with self.at(f"[{key!r}]" if type(key) in ATOMS else "[…]"):
-                self.encode(key)
-                self.encode(item)
+            self.enter(("key", key))
+            self.encode(key)
+            self.encode(item)
+            self.leave()
 
     def unordered(self, tag: str, items: Any) -> None:
         """Write parts whose order means nothing: each is digested as if it came next, and the digests are sorted.
@@ -219,7 +173,7 @@ class Encoder:
         """The digest of one unordered part, and the ids of what it met that was new, which are forgotten again."""
         child = Encoder("")
         child._path, child._floor = list(self._path), self._floor
-        child._seen, child._keep = self._seen, self._keep
+        child._seen, child._keep, child.plans, child.tuples = self._seen, self._keep, self.plans, self.tuples
         child.arrays = {memory: list(met) for memory, met in self.arrays.items()}
         child.libraries, child.code, child.hidden, child.shared = self.libraries, self.code, self.hidden, self.shared
         before = len(self._seen)
@@ -261,8 +215,9 @@ class Encoder:
                 self.text(name)
             else:
                 self.encode(name)
-            with self.at(f".{name}" if type(name) is str else "[…]"):
-                self.encode(state[name])
+            self.enter(("name", name))
+            self.encode(state[name])
+            self.leave()
 
     # -- modules, functions and what they read
 

@@ -1,4 +1,4 @@
-"""Plain instances: objects that are nothing but their fields and slots, read without running any code of their class."""
+"""Plain instances: objects that are nothing but fields and slots, read without running any code of their class."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from incnb.fingerprint.registry import handles
 def _array(encoder: Encoder, value: Any) -> None:
     if not encoder.first_time(value):
         return
+    encoder.libraries.add("numpy")
     encoder.tag("ndarray")
     if type(value) is not np.ndarray:
         encode_class_of(encoder, value)
@@ -124,10 +125,12 @@ def _scalar(encoder: Encoder, value: Any) -> None:
 
 def _ufunc(encoder: Encoder, value: Any) -> None:
     encoder.tag("ufunc")
+    called = str(value.__name__)
     for name in ("numpy", "numpy.linalg._umath_linalg", "scipy.special"):
-        if vars(sys.modules.get(name, object)).get(str(value.__name__)) is value:
+        module: Any = sys.modules.get(name)
+        if module is not None and module.__dict__.get(called) is value:
             encoder.libraries.add(origin.top_level(name))
-            encoder.text(f"{name}.{value.__name__}")
+            encoder.text(f"{name}.{called}")
             return
     raise encoder.refuse("a ufunc that no name leads back to")
 

@@ -12,7 +12,7 @@ import collections
 import copyreg
 import enum
 import types
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from incnb.fingerprint import origin
@@ -21,9 +21,10 @@ from incnb.fingerprint.encoder import Encoder
 
 _REFUSED_MODULES = frozenset(
     {"_io", "io", "_socket", "socket", "ssl", "_ssl", "subprocess", "threading", "_thread", "_threading_local",
-     "queue", "_queue", "multiprocessing", "asyncio", "_asyncio", "concurrent", "select", "selectors", "mmap", "sqlite3",
-     "_sqlite3", "weakref", "_weakref", "_weakrefset", "itertools", "tempfile", "_contextvars", "contextvars", "_ctypes", "ctypes",
-     "zmq", "duckdb", "_duckdb", "h5py", "sqlalchemy", "psycopg", "psycopg2", "requests", "httpx"}
+     "queue", "_queue", "multiprocessing", "asyncio", "_asyncio", "concurrent", "select", "selectors", "mmap",
+     "sqlite3", "_sqlite3", "weakref", "_weakref", "_weakrefset", "itertools", "tempfile", "_contextvars",
+     "contextvars", "_ctypes", "ctypes", "zmq", "duckdb", "_duckdb", "h5py", "sqlalchemy", "psycopg", "psycopg2",
+     "requests", "httpx"}
 )  # fmt: skip
 _REFUSED_TYPES: tuple[type, ...] = (
     types.GeneratorType,
@@ -43,39 +44,51 @@ _REFUSED_TYPES: tuple[type, ...] = (
 def encode_object(encoder: Encoder, value: Any) -> None:
     """Write an object by its own hook, its raw state, or its reduction."""
     cls = type(value)
-    if issubclass(cls, type):
+    plan = encoder.plans.get(cls)
+    if plan is None:
+        plan = encoder.plans[cls] = _plan(encoder, cls)
+    if plan is encode_class:
         encode_class(encoder, value)
-        return
+    elif encoder.first_time(value):
+        plan(encoder, value)
+
+
+def _plan(encoder: Encoder, cls: type) -> Callable[[Encoder, Any], None]:
+    if issubclass(cls, type):
+        return encode_class
     if issubclass(cls, _REFUSED_TYPES):
         raise encoder.refuse(f"a {cls.__name__} has a hidden position")
     module = origin.module_of(cls)
     if origin.top_level(module) in _REFUSED_MODULES:
         raise encoder.refuse(f"a {module}.{origin.qualname_of(cls)} has state that cannot be read")
-    hook = getattr(cls, "__incnb_fingerprint__", None)
-    if not encoder.first_time(value):
-        return
-    if hook is not None:
-        encoder.tag("hook")
-        encode_class_of(encoder, value)
-        encoder.encode(hook(value))
-    elif issubclass(cls, enum.Enum):
-        encoder.tag("member")
-        encode_class_of(encoder, value)
-        encoder.text(str(value._name_))
-        with encoder.at(".value"):
-            encoder.encode(value._value_)
-    elif not origin.is_ours(origin.class_origin(cls)):
-        _encode_reduction(encoder, value)
-    elif _has_raw_state(cls):
-        encode_raw_state(encoder, value)
-    else:
-        _encode_mixed(encoder, value)
+    if getattr(cls, "__incnb_fingerprint__", None) is not None:
+        return _encode_hook
+    if issubclass(cls, enum.Enum):
+        return _encode_enum_member
+    if not origin.is_ours(origin.class_origin(cls)):
+        return _encode_reduction
+    return encode_raw_state if _has_raw_state(cls) else _encode_mixed
+
+
+def _encode_hook(encoder: Encoder, value: Any) -> None:
+    encoder.tag("hook")
+    encode_class_of(encoder, value)
+    encoder.encode(type(value).__incnb_fingerprint__(value))
+
+
+def _encode_enum_member(encoder: Encoder, value: Any) -> None:
+    encoder.tag("member")
+    encode_class_of(encoder, value)
+    encoder.text(str(value._name_))
+    with encoder.at(".value"):
+        encoder.encode(value._value_)
 
 
 def encode_class_of(encoder: Encoder, value: Any) -> None:
     """Write the class of an instance."""
-    with encoder.at(".__class__"):
-        encode_class(encoder, type(value))
+    if not encoder.met_before(type(value)):
+        with encoder.at(".__class__"):
+            encode_class(encoder, type(value))
 
 
 # -- instances of our own classes

@@ -1,8 +1,8 @@
 """Classes and their instances: what is an edit, what is a state, and who may not be trusted."""
 
+# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
-import sys
 import types
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Functions: what is an edit and what is not."""
 
+# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 import sys

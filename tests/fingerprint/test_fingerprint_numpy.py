@@ -1,5 +1,6 @@
 """numpy: what is part of an array, and what is only how it lies in memory."""
 
+# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,6 @@
 """Python's own values: what makes two of them different, and what does not."""
 
+# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 import array
@@ -288,6 +289,16 @@ def test_long_texts_and_many_items() -> None:
     assert fingerprint({str(i): float(i) for i in range(10_000)}) == fingerprint(
         {str(i): float(i) for i in range(10_000)}
     )
+
+
+def test_tuples_that_double_again_and_again_do_not_hang() -> None:
+    from incnb.fingerprint import Unfingerprintable
+
+    doubled: Any = ([],)
+    for _ in range(60):
+        doubled = (doubled, doubled)
+    with pytest.raises(Unfingerprintable, match="too often"):
+        fingerprint(doubled)
 
 
 def test_a_registered_type_is_what_its_function_says(monkeypatch: pytest.MonkeyPatch) -> None:
