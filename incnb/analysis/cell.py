@@ -11,6 +11,7 @@ followed that far is decided by whoever has the object.
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 from dataclasses import dataclass, field
 
@@ -105,7 +106,11 @@ def read_of(node: ast.AST) -> Read | None:
         if isinstance(node, ast.Attribute):
             path.append(("attr", node.attr))
             node = node.value
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and type(node.slice.value) in (str, int):
+        elif (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and type(node.slice.value) in (str, int)
+        ):
             path.append(("item", node.slice.value))
             node = node.value
         elif isinstance(node, ast.Name):
@@ -429,11 +434,11 @@ def _constant_list(node: ast.expr) -> list[str]:
 def _references_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> References:
     """What the body of a definition refers to, from its bytecode: scopes are the compiler's business."""
     bare = ast.parse("")
-    copy = type(node)(**{f: getattr(node, f, None) for f in node._fields})
-    copy.decorator_list = []
-    if isinstance(copy, ast.ClassDef):
-        copy.bases, copy.keywords = [], []
-    bare.body = [ast.copy_location(copy, node)]
+    twin = copy.copy(node)
+    twin.decorator_list = []
+    if isinstance(twin, ast.ClassDef):
+        twin.bases, twin.keywords = [], []
+    bare.body = [twin]
     code = compile(bare, "<cell>", "exec", dont_inherit=True)
     inner = [c for c in code.co_consts if hasattr(c, "co_code") and c.co_name == node.name]
     return references(inner[0] if inner else code)

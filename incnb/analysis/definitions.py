@@ -84,7 +84,9 @@ def _computed(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
     parts += [a.annotation for a in every if a is not None and a.annotation is not None]
     if node.returns is not None:
         parts.append(node.returns)
-    parts += [a for d in node.decorator_list if isinstance(d, ast.Call) for a in [*d.args, *(k.value for k in d.keywords)]]
+    parts += [
+        a for d in node.decorator_list if isinstance(d, ast.Call) for a in [*d.args, *(k.value for k in d.keywords)]
+    ]
     return parts
 
 
@@ -95,8 +97,10 @@ def _is_plain_class(node: ast.ClassDef) -> bool:
             computed += [*d.args, *(k.value for k in d.keywords)]
     return all(map(_is_simple, computed)) and all(
         isinstance(s, ast.Pass)
-        or (isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign | ast.AnnAssign | ast.Expr))
-        and all(map(_is_simple, _body_parts(s)))
+        or (
+            (isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.Assign | ast.AnnAssign | ast.Expr))
+            and all(map(_is_simple, _body_parts(s)))
+        )
         for s in node.body
     )
 
@@ -114,7 +118,7 @@ def _body_parts(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _is_simple(node: ast.expr) -> bool:
-    """Constants, names, and containers, attributes, subscripts and unions of them; no calls but those of field makers."""
+    """Constants, names, containers, attributes, subscripts and unions of them; no calls but of field makers."""
     if isinstance(node, ast.Constant | ast.Name):
         return True
     if isinstance(node, ast.Attribute):

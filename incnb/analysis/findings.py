@@ -1,7 +1,7 @@
-"""What the words of a cell or a function already tell: that its reads cannot be bounded, or what it would do outside.
+"""What the words of a cell or a function already tell: its reads cannot be bounded, or it would do something outside.
 
-A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means that
-something outside the process would be touched; `untracked` a dependency of a kind that is not followed.
+A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means
+that something outside the process would be touched; `untracked` a dependency of a kind that is not followed.
 """
 
 from __future__ import annotations
@@ -26,23 +26,103 @@ class Finding:
 
 
 UNSAFE_NAMES = frozenset(
-    {"exec", "eval", "globals", "locals", "compile", "__import__", "breakpoint", "In", "Out", "_ih", "_oh", "_i", "_ii",
-     "_iii", "__builtins__", "get_ipython", "__main__", "copyright", "exit", "quit"}
-)  # fmt: skip
+    [
+        "exec",
+        "eval",
+        "globals",
+        "locals",
+        "compile",
+        "__import__",
+        "breakpoint",
+        "In",
+        "Out",
+        "_ih",
+        "_oh",
+        "_i",
+        "_ii",
+        "_iii",
+        "__builtins__",
+        "get_ipython",
+        "__main__",
+        "copyright",
+        "exit",
+        "quit",
+    ]
+)
 UNSAFE_ATTRIBUTES = frozenset(
-    {"_getframe", "currentframe", "query", "eval", "evaluate", "user_ns", "__globals__", "f_globals", "f_locals", "f_back",
-     "gi_frame", "cr_frame", "import_module", "reload", "get_objects", "get_referrers", "__subclasses__", "run_cell",
-     "run_line_magic", "run_cell_magic", "user_module", "cache_info", "cache_clear", "__closure__", "cell_contents",
-     "run_path", "run_module", "load_module", "exec_module", "getsource", "getclosurevars"}
-)  # fmt: skip
+    [
+        "_getframe",
+        "currentframe",
+        "query",
+        "eval",
+        "evaluate",
+        "user_ns",
+        "__globals__",
+        "f_globals",
+        "f_locals",
+        "f_back",
+        "gi_frame",
+        "cr_frame",
+        "import_module",
+        "reload",
+        "get_objects",
+        "get_referrers",
+        "__subclasses__",
+        "run_cell",
+        "run_line_magic",
+        "run_cell_magic",
+        "user_module",
+        "cache_info",
+        "cache_clear",
+        "__closure__",
+        "cell_contents",
+        "run_path",
+        "run_module",
+        "load_module",
+        "exec_module",
+        "getsource",
+        "getclosurevars",
+    ]
+)
 EFFECT_NAMES = {"input": "input", "raw_input": "input", "getpass": "input"}
 CLOCK_ATTRIBUTES = frozenset({"now", "utcnow", "today"})
 UNTRACKED_ATTRIBUTES = frozenset(
-    {"read_parquet", "read_feather", "read_orc", "read_hdf", "read_sql", "read_sql_query", "read_sql_table", "to_parquet",
-     "to_feather", "to_orc", "to_hdf", "to_sql", "read_ipc", "scan_parquet", "scan_csv", "scan_ipc", "scan_ndjson",
-     "open_dataset", "open_mfdataset", "open_zarr", "read_database", "sink_parquet", "sink_csv", "imread", "imwrite",
-     "write_image", "ParquetFile", "read_table", "write_table", "memmap", "open_memmap", "fromfile", "tofile"}
-)  # fmt: skip
+    [
+        "read_parquet",
+        "read_feather",
+        "read_orc",
+        "read_hdf",
+        "read_sql",
+        "read_sql_query",
+        "read_sql_table",
+        "to_parquet",
+        "to_feather",
+        "to_orc",
+        "to_hdf",
+        "to_sql",
+        "read_ipc",
+        "scan_parquet",
+        "scan_csv",
+        "scan_ipc",
+        "scan_ndjson",
+        "open_dataset",
+        "open_mfdataset",
+        "open_zarr",
+        "read_database",
+        "sink_parquet",
+        "sink_csv",
+        "imread",
+        "imwrite",
+        "write_image",
+        "ParquetFile",
+        "read_table",
+        "write_table",
+        "memmap",
+        "open_memmap",
+        "fromfile",
+        "tofile",
+    ]
+)
 _TRANSPARENT_MAGICS = frozenset({"time", "capture"})
 
 
@@ -77,14 +157,15 @@ def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
     if not (isinstance(inner, ast.Name) and inner.id == "get_ipython"):
         return []
     first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else "?"
-    if function.attr == "run_line_magic" and first in RERUN_MAGICS:
+    text = first if isinstance(first, str) else "?"
+    if function.attr == "run_line_magic" and text in RERUN_MAGICS:
         allowed |= {id(function), id(inner)}
         return []
     allowed |= {id(function), id(inner)}
     if function.attr in ("system", "getoutput", "getoutputs"):
-        return [Finding("effect", f"it ran a subprocess (!{str(first)[:40]})", node.lineno)]
+        return [Finding("effect", f"it ran a subprocess (!{text[:40]})", node.lineno)]
     sign = "%%" if function.attr == "run_cell_magic" else "%"
-    return [Finding("unsafe", f"{sign}{first}", node.lineno)]
+    return [Finding("unsafe", f"{sign}{text}", node.lineno)]
 
 
 def name_findings(name: str, line: int = 0) -> list[Finding]:

@@ -66,8 +66,15 @@ def _sklearn() -> Any:
     get = getattr(sklearn, "get_config", None)
     if get is None:
         return {}
-    defaults = {"assume_finite": False, "working_memory": 1024, "print_changed_only": True, "display": "diagram",
-                "transform_output": "default", "enable_metadata_routing": False, "array_api_dispatch": False}  # fmt: skip
+    defaults = {
+        "assume_finite": False,
+        "working_memory": 1024,
+        "print_changed_only": True,
+        "display": "diagram",
+        "transform_output": "default",
+        "enable_metadata_routing": False,
+        "array_api_dispatch": False,
+    }
     return {k: repr(v) for k, v in get().items() if k in defaults and v != defaults[k]}
 
 
@@ -80,7 +87,15 @@ def _torch() -> Any:
 
 def _decimal() -> Any:
     now = decimal.getcontext()
-    return (now.prec, now.rounding, now.Emin, now.Emax, now.capitals, now.clamp, sorted(str(t) for t, v in now.traps.items() if v))
+    return (
+        now.prec,
+        now.rounding,
+        now.Emin,
+        now.Emax,
+        now.capitals,
+        now.clamp,
+        sorted(str(t) for t, v in now.traps.items() if v),
+    )
 
 
 def _locale() -> Any:

@@ -76,7 +76,9 @@ def describe(value: Any, name: str, *, builtin: bool = False) -> Resolved:
     if value is ABSENT:
         return Resolved(Kind.VALUE, _constant(b"absent"), "deleted", "not defined", ABSENT)
     if isinstance(value, types.ModuleType):
-        return Resolved(Kind.VALUE, _constant(b"module " + value.__name__.encode()), "", f"module {value.__name__}", value)
+        return Resolved(
+            Kind.VALUE, _constant(b"module " + value.__name__.encode()), "", f"module {value.__name__}", value
+        )
     try:
         if builtin:
             met = encode_with(lambda e: e.builtin(name, value), name)
@@ -159,7 +161,11 @@ def parts_of(value: Any) -> dict[str, str] | None:
     """Fingerprints of the pieces of a value by name: keys of a dict, columns of a frame. None where there are none."""
     if type(value) is dict and len(value) <= 200 and all(type(k) is str for k in value):
         names = list(value)
-    elif type(value).__name__ == "DataFrame" and type(value).__module__.startswith("pandas") and len(value.columns) <= 200:
+    elif (
+        type(value).__name__ == "DataFrame"
+        and type(value).__module__.startswith("pandas")
+        and len(value.columns) <= 200
+    ):
         names = [c for c in value.columns if isinstance(c, str)]
     else:
         return None

@@ -286,7 +286,11 @@ class Closure:
                 continue
             module_name, _, qualname = name.partition(":")
             top = qualname.partition(".")[0]
-            owner = self.environment.namespace if module_name == "__main__" else getattr(sys.modules.get(module_name), "__dict__", {})
+            owner = (
+                self.environment.namespace
+                if module_name == "__main__"
+                else getattr(sys.modules.get(module_name), "__dict__", {})
+            )
             if qualname == top and owner.get(top) is value:
                 self.read(None if module_name == "__main__" else module_name, Read(top))
             elif isinstance(value, types.FunctionType) and id(value.__code__) not in self._codes:

@@ -22,29 +22,70 @@ _UNTRACKED_CALLS = {id(f): f for f in [*_CLOCKS, *_PROCESS]}
 
 #: Top-level modules whose functions read what nothing here follows.
 _UNTRACKED_MODULES = {
-    "secrets": "fresh randomness", "uuid": "fresh randomness", "psutil": "the state of the machine",
-    "platform": "the machine", "getpass": "the user or a password", "resource": "the state of the process",
-    "gc": "the garbage collector", "tracemalloc": "the state of the process", "ctypes": "native code",
-    "inspect": "frames and sources", "importlib": "imports by name", "pkgutil": "imports by name", "runpy": "code by name",
-    "traceback": "frames", "socket": "the network", "mmap": "a mapped file", "shelve": "a file read by native code",
-    "dbm": "a file read by native code", "linecache": "files", "fcntl": "native file access", "cffi": "native code",
-    "h5py": "a file read by native code", "tables": "a file read by native code", "netCDF4": "a file read by native code",
-    "pyarrow": "a file read by native code", "polars": "a file read by native code", "duckdb": "names and files read by native code",
-    "xarray": "a file read by native code", "zarr": "a file read by native code", "cv2": "a file read by native code",
-    "rasterio": "a file read by native code", "fiona": "a file read by native code", "pyogrio": "a file read by native code",
-    "geopandas": "a file read by native code", "osgeo": "a file read by native code", "deltalake": "a file read by native code",
-    "lance": "a file read by native code", "pyspark": "another process", "dask": "other processes", "distributed": "other processes",
-    "ray": "other processes", "tensorflow": "state that is not followed", "jax": "state that is not followed",
-    "patsy": "names in formulas", "formulaic": "names in formulas", "statsmodels": "names in formulas", "numexpr": "names in strings",
-    "multiprocessing": "work in other processes", "threading": "threads", "weakref": "object lifetimes",
-    "ipywidgets": "widgets", "atexit": "what happens at exit", "signal": "signals", "faulthandler": "signals",
-}  # fmt: skip
+    name: why
+    for why, names in {
+        "fresh randomness": "secrets uuid",
+        "the state of the machine": "psutil",
+        "the machine": "platform",
+        "the user or a password": "getpass",
+        "the state of the process": "resource tracemalloc",
+        "the garbage collector": "gc",
+        "native code": "ctypes cffi",
+        "frames and sources": "inspect",
+        "imports by name": "importlib pkgutil",
+        "code by name": "runpy",
+        "frames": "traceback",
+        "the network": "socket",
+        "a mapped file": "mmap",
+        "a file read by native code": "shelve dbm h5py tables netCDF4 pyarrow polars xarray zarr cv2 rasterio fiona "
+        "pyogrio geopandas osgeo deltalake lance",
+        "files": "linecache",
+        "native file access": "fcntl",
+        "names and files read by native code": "duckdb",
+        "another process": "pyspark",
+        "other processes": "dask distributed ray",
+        "state that is not followed": "tensorflow jax",
+        "names in formulas": "patsy formulaic statsmodels",
+        "names in strings": "numexpr",
+        "work in other processes": "multiprocessing",
+        "threads": "threading",
+        "object lifetimes": "weakref",
+        "widgets": "ipywidgets",
+        "what happens at exit": "atexit",
+        "signals": "signal faulthandler",
+    }.items()
+    for name in names.split()
+}
 
 _SYS_ALLOWED = frozenset(
-    {"audit", "version", "version_info", "maxsize", "getsizeof", "stdout", "stderr", "float_info", "int_info", "platform",
-     "byteorder", "executable", "prefix", "exc_info", "intern", "maxunicode", "hash_info", "implementation", "path",
-     "getdefaultencoding", "getfilesystemencoding", "float_repr_style", "hexversion", "argv", "getrecursionlimit"}
-)  # fmt: skip
+    [
+        "audit",
+        "version",
+        "version_info",
+        "maxsize",
+        "getsizeof",
+        "stdout",
+        "stderr",
+        "float_info",
+        "int_info",
+        "platform",
+        "byteorder",
+        "executable",
+        "prefix",
+        "exc_info",
+        "intern",
+        "maxunicode",
+        "hash_info",
+        "implementation",
+        "path",
+        "getdefaultencoding",
+        "getfilesystemencoding",
+        "float_repr_style",
+        "hexversion",
+        "argv",
+        "getrecursionlimit",
+    ]
+)
 _CONFIGURES = re.compile(
     r"^(set(?!default|diff|xor)|reset_|use$|config|init$|initialize|enable|disable|register|unregister|seed$|filterwarnings$|simplefilter$|"
     r"ion$|ioff$|switch_backend$|install|load_|setup|basicConfig$|addHandler$|setLevel$|getcontext$|setcontext$|chdir$|"
@@ -52,9 +93,33 @@ _CONFIGURES = re.compile(
 )
 #: Modules whose functions may be called for nothing but what they return, print, draw or change in their arguments.
 _INNOCENT = frozenset(
-    {"builtins", "sys", "numpy", "heapq", "bisect", "random", "time", "gc", "math", "json", "operator", "copy", "collections",
-     "IPython", "pprint", "itertools", "functools", "statistics", "csv", "pickle", "textwrap", "re", "asyncio", "shutil"}
-)  # fmt: skip
+    [
+        "builtins",
+        "sys",
+        "numpy",
+        "heapq",
+        "bisect",
+        "random",
+        "time",
+        "gc",
+        "math",
+        "json",
+        "operator",
+        "copy",
+        "collections",
+        "IPython",
+        "pprint",
+        "itertools",
+        "functools",
+        "statistics",
+        "csv",
+        "pickle",
+        "textwrap",
+        "re",
+        "asyncio",
+        "shutil",
+    ]
+)
 
 
 def object_findings(path: str, value: Any) -> list[Finding]:
@@ -115,4 +180,3 @@ def configuring(function: types.FunctionType) -> list[Finding]:
             if _CONFIGURES.match(last) and last not in ("add_", "append", "insert"):
                 out.append(Finding("untracked", f"{function.__qualname__}() may configure {root.__name__} ({last})"))
     return out
-

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from incnb.dependencies.bindings import Resolved
-from incnb.fingerprint.graph import TooLarge, mutable_objects
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.door import encode
+from incnb.fingerprint.graph import TooLarge, mutable_objects
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Kind
 

@@ -33,7 +33,9 @@ class Answer:
     latest: StoredTrace | None = None
 
 
-def look_up(store: Store, code: str, environment: Environment, version: str, producer: Callable[[str], list[str]]) -> Answer:
+def look_up(
+    store: Store, code: str, environment: Environment, version: str, producer: Callable[[str], list[str]]
+) -> Answer:
     """Find a contained trace of this cell code; the reasons of a miss are those of the latest readable one."""
     answer = Answer()
     damaged: list[Reason] = []
@@ -93,8 +95,9 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer
         if was.shown and shown and was.shown != shown:
             detail = f"changed: {was.shown} → {shown}"
     by_locator = {d.locator: d for d in recorded}
-    chain, at = [], was.via
+    chain: list[str] = []
+    at = was.via
     while at and at not in chain and len(chain) < 12:
         chain.append(at)
         at = by_locator[at].via if at in by_locator else ""
-    return Reason(_CODES[was.kind], was.kind.value, was.locator, detail, tuple([*chain, *producer(was.locator)]))
+    return Reason(_CODES[was.kind], was.kind.value, was.locator, detail, (*chain, *producer(was.locator)))

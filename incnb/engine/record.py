@@ -1,4 +1,4 @@
-"""One execution of a tracked cell: what it relied on is found before it runs, what it did is watched, what it left is kept.
+"""One execution of a tracked cell: what it relies on is found before, what it does is watched, what it left is kept.
 
 Anything that cannot be followed makes the run *not saved*, with the reason; it never makes the cell fail, and a kind of
 dependency that is not tracked is never left out in silence.
@@ -30,7 +30,8 @@ from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch
-from incnb.outputs.streams import Capture, Event
+from incnb.outputs.events import Event
+from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
 from incnb.store import Store, StoreError, Unpicklable, dump
 
@@ -224,12 +225,12 @@ class Run:
             if now is None or now == found.dependency.fp:
                 continue
             locator = found.dependency.locator
-            number = numbers.get(id(found.value))
+            at = numbers.get(id(found.value))
             if found.dependency.kind is Kind.AMBIENT:
                 raise NotSaved(f"it changed {locator}")
-            if number is None or isinstance(found.value, type | types.FunctionType):
+            if at is None or isinstance(found.value, type | types.FunctionType):
                 raise NotSaved(f"{locator} changed while it ran")
-            moved.add(number)
+            moved.add(at)
         return moved
 
     def _again(self, found: Found) -> str | None:
@@ -251,7 +252,12 @@ class Run:
                 return ""  # bound to another object
             if type(now) is not type(value):
                 return ""
-        if value is ABSENT or type(value) in ATOMS or isinstance(value, types.ModuleType) or dependency.shown == "builtin":
+        if (
+            value is ABSENT
+            or type(value) in ATOMS
+            or isinstance(value, types.ModuleType)
+            or dependency.shown == "builtin"
+        ):
             return None
         return bindings.describe(value, dependency.locator).fp or ""
 
@@ -308,7 +314,11 @@ class Run:
     def _pristine(self, rerun: list[int]) -> None:
         """Definitions that run again on reuse must give what is there now: nothing may have been set on them since."""
         definitions = {d.index: d for d in self.analysis.definitions}
-        bodies = [self.body[i] for i in rerun if isinstance(self.body[i], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        bodies = [
+            self.body[i]
+            for i in rerun
+            if isinstance(self.body[i], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        ]
         if not bodies:
             return
         scratch = dict(self.namespace)
@@ -361,7 +371,12 @@ class Run:
 
     def _group(self, store: Store, group: Group, value: Any) -> tuple[dict[str, Any], int]:
         data = group.pickled.data
-        record: dict[str, Any] = {"names": group.names, "patched": group.patched, "bytes": group.size, "refers": group.refers}
+        record: dict[str, Any] = {
+            "names": group.names,
+            "patched": group.patched,
+            "bytes": group.size,
+            "refers": group.refers,
+        }
         if len(data) <= INLINE:
             record["pickle"] = base64.b64encode(data).decode()
         else:

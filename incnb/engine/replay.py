@@ -17,9 +17,10 @@ from dataclasses import replace
 from typing import Any
 
 from incnb.model import IncnbError
+from incnb.outputs.events import Event, Replayed
+from incnb.outputs.events import replay as play
 from incnb.outputs.pending import Lost, Pending, PendingGroup
-from incnb.outputs.streams import Capture, Event, Replayed
-from incnb.outputs.streams import replay as play
+from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Loaded, resolver, restore
 from incnb.store import BlobRef, LoadError, Store, StoredTrace, StoreError, load
 
@@ -178,7 +179,9 @@ class Replay:
                 return self._load(group, lambda reference: found[reference]).values
             except (StoreError, LoadError, LookupError) as error:
                 wanted = ", ".join(sorted(names - {RESULT})) or "the result"
-                raise Lost(f"{wanted} cannot be loaded any more ({error}): run the cell {self._title!r} again") from error
+                raise Lost(
+                    f"{wanted} cannot be loaded any more ({error}): run the cell {self._title!r} again"
+                ) from error
 
         for reference in _refers(group):
             found[reference] = resolve(reference)

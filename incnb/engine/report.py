@@ -21,5 +21,7 @@ def write_report(decision: Decision) -> str | None:
         finally:
             os.close(handle)
     except OSError as error:
-        return f"incnb: the report {path} cannot be written ({error.strerror}); set INCNB_REPORT to a file you can write"
+        return (
+            f"incnb: the report {path} cannot be written ({error.strerror}); set INCNB_REPORT to a file you can write"
+        )
     return None

@@ -80,6 +80,7 @@ class Session:
         self.pending = Pending(self.namespace)
         self.hidden = HiddenState()
         self.current: Tracked | None = None
+        self.raw_cell = ""
         self.faults = 0
         self.off = False
         self._index = 0
@@ -104,7 +105,7 @@ class Session:
 
     def transform(self, tree: ast.Module, options: Options, cell_id: str | None, *, nested: bool) -> ast.Module:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
-        title = title_of(tree, options, getattr(self, "raw_cell", ""))
+        title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
         self.current = tracked
@@ -200,7 +201,9 @@ class Session:
         setattr(builtins, HOOK, self)
         return self._noting_the_end(tree)
 
-    def _look_up(self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis) -> tuple[ast.Module | None, list[Reason]]:
+    def _look_up(
+        self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis
+    ) -> tuple[ast.Module | None, list[Reason]]:
         environment = Environment(
             self.namespace, peek=self.pending.peek, load=self.pending.bring_in, alone=self.pending.alone
         )
@@ -393,5 +396,3 @@ def title_of(tree: ast.Module, options: Options, raw: str) -> str:
     for candidate in (*[c for c in comments[:1] if c], *lines[:1]):
         return shorten(candidate, 40)
     return shorten(ast.unparse(tree.body[0]), 40) if tree.body else "(empty)"
-
-

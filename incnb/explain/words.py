@@ -50,7 +50,9 @@ def sentence(reason: Reason) -> str:
 
 def describe(decision: Decision) -> str:
     """One line: glyph, what happened, how long, and why."""
-    took = decision.seconds.execute if decision.status not in (Status.REUSED, Status.CUTOFF) else decision.seconds.restore
+    took = (
+        decision.seconds.execute if decision.status not in (Status.REUSED, Status.CUTOFF) else decision.seconds.restore
+    )
     what = {
         Status.REUSED: "reused",
         Status.CUTOFF: "reused",

@@ -21,8 +21,8 @@ from incnb.fingerprint.encoder import Encoder
 
 _BOOKKEEPING = frozenset(
     {"__dict__", "__weakref__", "__slotnames__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__",
-     "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__parameters__", "__classcell__",
-     "__attrs_own_setattr__", "__attrs_props__", "__attrs_base_of_slotted__"}
+     "_abc_impl", "__annotate__", "__annotate_func__", "__annotations_cache__", "__qualname__", "__parameters__",
+     "__classcell__", "__attrs_own_setattr__", "__attrs_props__", "__attrs_base_of_slotted__"}
 )  # fmt: skip
 _ENUM_BOOKKEEPING = frozenset(
     {"_member_map_", "_member_names_", "_value2member_map_", "_hashable_values_", "_unhashable_values_",

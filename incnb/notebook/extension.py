@@ -37,7 +37,9 @@ class Extension:
     def __init__(self, shell: Any):
         self.shell = shell
         kernel = getattr(shell, "kernel", None)
-        self.session = Session(shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict))
+        self.session = Session(
+            shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict)
+        )
         self.tracker = Tracker(self.session, self._say)
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
@@ -47,12 +49,15 @@ class Extension:
         shell.events.register("post_run_cell", self._post)
         shell.register_magics(IncMagics(shell, self))
         self._handlers: dict[str, Callable[..., Any]] = {}
-        if self.session.lazy:
+        if kernel is not None and self.session.lazy:
             self._wrap_handlers(kernel.shell_handlers)
 
     def remove(self) -> None:
         self.session.close()
-        for owner, item in ((self.shell.input_transformers_cleanup, self._marker), (self.shell.ast_transformers, self.tracker)):
+        for owner, item in (
+            (self.shell.input_transformers_cleanup, self._marker),
+            (self.shell.ast_transformers, self.tracker),
+        ):
             if item in owner:
                 owner.remove(item)
         for event, callback in (("pre_run_cell", self._pre), ("post_run_cell", self._post)):
@@ -127,4 +132,8 @@ class Extension:
             pending.before_request(words)
             if name == "complete_request":
                 starts = tuple(words)
-                pending.before_request(frozenset(n for n in pending.groups if n.startswith(starts)) if starts else frozenset(pending.groups))
+                pending.before_request(
+                    frozenset(n for n in pending.groups if n.startswith(starts))
+                    if starts
+                    else frozenset(pending.groups)
+                )

@@ -42,9 +42,8 @@ def show(shell: Any, decision: Decision, *, quiet: bool) -> None:
         return
     text = describe(decision)
     colour = _COLOURS[decision.status]
-    markup = (
-        f'<div style="font-size:85%;opacity:.85;border-left:3px solid {colour};padding-left:.5em">{html.escape(text)}</div>'
-    )
+    style = f"font-size:85%;opacity:.85;border-left:3px solid {colour};padding-left:.5em"
+    markup = f'<div style="{style}">{html.escape(text)}</div>'
     shell.display_pub.publish(data={"text/plain": text, "text/html": markup}, metadata={"incnb": decision.to_dict()})
 
 

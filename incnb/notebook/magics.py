@@ -17,14 +17,14 @@ VERBS = ("on", "off", "why")
 
 
 @magics_class
-class IncMagics(Magics):  # type: ignore[misc]
+class IncMagics(Magics):
     """The magics of incnb."""
 
     def __init__(self, shell: Any, extension: Extension):
         super().__init__(shell)
         self._extension = extension
 
-    @line_magic("incremental")  # type: ignore[untyped-decorator]
+    @line_magic("incremental")  # type: ignore[arg-type]
     def incremental_line(self, line: str) -> None:
         """Track every cell from here on (`on [options]`), stop tracking (`off`), or say what is (no argument).
 
@@ -47,7 +47,7 @@ class IncMagics(Magics):  # type: ignore[misc]
         else:
             raise UsageError(f"incnb: there is no %incremental {verb}; there are {', '.join(VERBS)}")
 
-    @cell_magic("incremental")  # type: ignore[untyped-decorator]
+    @cell_magic("incremental")  # type: ignore[arg-type]
     def incremental_cell(self, line: str, cell: str) -> None:
         """Reuse this cell's result while everything it relied on is as it was; else execute it, and say why.
 
@@ -55,4 +55,6 @@ class IncMagics(Magics):  # type: ignore[misc]
         --ignore NAME (do not rely on this name).
         """
         # cells are handled by the transformers; this runs only where another magic calls it as a function
-        raise UsageError("incnb: %%incremental must be the first line of its cell, or stand right below %%time or %%capture")
+        raise UsageError(
+            "incnb: %%incremental must be the first line of its cell, or stand right below %%time or %%capture"
+        )

@@ -28,7 +28,7 @@ _LINE = re.compile(r"^%%incremental(?![\w?])")
 _TRANSPARENT = ("time", "capture")
 
 
-class NotStarted(InputRejected):  # type: ignore[misc]
+class NotStarted(InputRejected):
     """A cell cannot start, since a value that it needs is lost; shown as one line."""
 
     def _render_traceback_(self) -> list[str]:
@@ -119,7 +119,9 @@ class Tracker(ast.NodeTransformer):
             self.session.pending.before_cell(frozenset({"globals"}))
             return body
         self.session.raw_cell = getattr(info, "raw_cell", "") or ""
-        return self.session.transform(body, options, getattr(info, "cell_id", None), nested=nested and not self._inner_cell())
+        return self.session.transform(
+            body, options, getattr(info, "cell_id", None), nested=nested and not self._inner_cell()
+        )
 
     def _inner_cell(self) -> bool:
         """Whether the tree belongs to a `run_cell` of its own (as below `%%capture`), which reports its end."""
@@ -138,7 +140,9 @@ class Tracker(ast.NodeTransformer):
         if self.auto is None or info is None or getattr(info, "silent", False) or self._visited > 1:
             return None
         raw = getattr(info, "raw_cell", "") or ""
-        if re.search(r"^\s*%(incremental\b|(re|un)?load_ext\s+incnb)", raw, re.M) or re.match(r"\s*(reload|load)_ext", raw):
+        if re.search(r"^\s*%(incremental\b|(re|un)?load_ext\s+incnb)", raw, re.M) or re.match(
+            r"\s*(reload|load)_ext", raw
+        ):
             return None
         return self.auto
 

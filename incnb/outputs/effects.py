@@ -21,11 +21,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import origin
 from incnb.outputs import leftovers, seeding
+from incnb.outputs.audited import BENIGN_ENV, CHANGES, ENTROPY_FREE, FILES, FRAME_FRIENDS, NETWORK, PROCESSES
 
 Kind = Literal["effect", "untracked", "unsafe"]
 
@@ -36,27 +38,6 @@ class Event:
 
     kind: Kind
     what: str
-
-
-_FILES = frozenset({"os.listdir", "os.scandir", "glob.glob", "os.walk", "os.fwalk", "pathlib.Path.glob", "pathlib.Path.rglob"})
-_CHANGES = frozenset(
-    {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "os.chmod", "os.chown",
-     "os.utime", "os.setxattr", "shutil.copyfile", "shutil.move", "shutil.rmtree", "tempfile.mkstemp", "tempfile.mkdtemp"}
-)  # fmt: skip
-_PROCESSES = frozenset(
-    {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "os.spawn", "pty.spawn"}
-)
-_NETWORK = frozenset(
-    {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname",
-     "socket.gethostbyaddr", "urllib.Request", "http.client.connect", "ftplib.connect", "smtplib.connect"}
-)  # fmt: skip
-_ENTROPY_FREE = ("jupyter_client/", "ipykernel/", "comm/", "tornado/", "IPython/core/formatters.py", "/tempfile.py", "zmq/", "joblib/", "loky/")
-_BENIGN_ENV = (
-    "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "VECLIB_", "BLIS_", "KMP_", "GOTO_", "MPL", "HOME", "PATH", "TMPDIR", "TEMP",
-    "TMP", "XDG_", "LANG", "LC_", "PYTHON", "JPY_", "JUPYTER", "IPY", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR",
-    "JOBLIB_", "LOKY_", "SKLEARN_", "SCIPY_", "PANDAS_", "NUMPY_", "NPY_", "TQDM_", "DISPLAY", "WAYLAND_", "COLAB_", "CUDA_",
-    "TORCH_", "PYTORCH_", "PYDEVD", "INCNB", "SSL_", "COV_", "PYTEST_", "VIRTUAL_ENV", "CONDA_", "USER", "LOGNAME", "TZ",
-)  # fmt: skip
 
 
 class Watch:
@@ -89,7 +70,11 @@ class Watch:
         self._undo.clear()
         for kind, what in self._before.compare():
             self._note(kind, what)
-        cells = {c.co_filename for c in self._ran if c.co_name.startswith(("<module>", "<cell")) and not os.path.isfile(c.co_filename)}  # noqa: PTH113
+        cells = {
+            c.co_filename
+            for c in self._ran
+            if c.co_name.startswith(("<module>", "<cell")) and not Path(c.co_filename).is_file()
+        }
         for code in self._ran:
             if code.co_filename not in cells and not self._expected(code):
                 self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
@@ -101,7 +86,9 @@ class Watch:
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         """False while this thread is already inside an observation, or belongs to the kernel itself."""
-        busy = getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
+        busy = (
+            getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
+        )
         if busy:
             yield False
             return
@@ -121,10 +108,10 @@ class Watch:
                 path = args[0]
                 if isinstance(path, str | bytes | os.PathLike):
                     self._file(os.fsdecode(path), "opened")
-            elif event in _FILES:
+            elif event in FILES:
                 path = args[0] if args and isinstance(args[0], str | bytes | os.PathLike) else "."
                 self._file(os.fsdecode(path), "listed")
-            elif event in _CHANGES:
+            elif event in CHANGES:
                 if self._on_behalf() is not None:
                     self._note("untracked", f"it changed files ({event} {_short(args)})")
             elif event == "os.chdir":
@@ -132,9 +119,9 @@ class Watch:
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
                     self._note("untracked", f"it set the environment variable {_text(args[0])}")
-            elif event in _PROCESSES:
+            elif event in PROCESSES:
                 self._note("effect", f"it started a process ({event} {_short(args)})")
-            elif event in _NETWORK:
+            elif event in NETWORK:
                 self._note("effect", f"it opened a connection ({event} {_short(args)})")
             elif event == "sqlite3.connect":
                 self._note("untracked", f"it opened the database {_text(args[0])}")
@@ -150,7 +137,7 @@ class Watch:
             return
         asks = sys._getframe(4)
         name = asks.f_globals.get("__name__", "")
-        if name.partition(".")[0] not in _FRAME_FRIENDS and not self._is_ours(asks):
+        if name.partition(".")[0] not in FRAME_FRIENDS and not self._is_ours(asks):
             self._note("unsafe", f"{name} reads variables of its caller by name")
 
     def _file(self, path: str, verb: str) -> None:
@@ -247,7 +234,7 @@ class Watch:
             if between is None:
                 return
             through = [f for f in between if _file_kind(f.f_code.co_filename) == "library"]
-            if not (through and isinstance(key, str) and key.upper().startswith(_BENIGN_ENV)):
+            if not (through and isinstance(key, str) and key.upper().startswith(BENIGN_ENV)):
                 self._note("untracked", f"it read the environment variable {_text(key)}")
 
     def _stat(self, original: Any) -> Any:
@@ -292,7 +279,7 @@ class Watch:
             between = self._on_behalf()
             if seeding.is_legacy_seeding(sys._getframe(2)):
                 return
-            if between is not None and not any(part in f.f_code.co_filename for f in between for part in _ENTROPY_FREE):
+            if between is not None and not any(part in f.f_code.co_filename for f in between for part in ENTROPY_FREE):
                 self._note("untracked", "it drew fresh randomness (pass a seed)")
 
     # -- what really ran
@@ -326,11 +313,6 @@ class Watch:
 
 _active: Watch | None = None
 _KERNEL_THREADS: set[int] = set()
-_FRAME_FRIENDS = frozenset(
-    {"collections", "typing", "enum", "dataclasses", "functools", "IPython", "ipykernel", "incnb", "abc", "warnings",
-     "traitlets", "logging", "contextlib", "namedtuple", "attr", "pydantic", "unittest", "doctest", "__future__", "types",
-     "matplotlib_inline", "decorator", "typing_extensions"}
-)  # fmt: skip
 _installed = False
 
 
@@ -348,13 +330,13 @@ def _install() -> None:
     sys.addaudithook(hook)
 
 
-_WATCHED = _FILES | _CHANGES | _PROCESSES | _NETWORK
+_WATCHED = FILES | CHANGES | PROCESSES | NETWORK
 _WATCHED |= {"open", "os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
 
 
 def know_kernel_threads() -> None:
     """Take the threads that run now, but for this one, as the kernel's own: what they do is nobody's cell's doing."""
-    _KERNEL_THREADS.update(t.ident for t in threading.enumerate() if t.ident not in (None, threading.get_ident()))  # type: ignore[misc]
+    _KERNEL_THREADS.update(t.ident for t in threading.enumerate() if t.ident not in (None, threading.get_ident()))
     _KERNEL_THREADS.discard(threading.main_thread().ident or 0)
 
 
@@ -395,7 +377,7 @@ def _belongs(path: str, between: list[FrameType], *, only_looked: bool) -> bool:
     for part in ("site-packages", "dist-packages"):
         head, mark, tail = path.partition(f"{os.sep}{part}{os.sep}")
         if mark:
-            top = head + mark + tail.split(os.sep)[0]
+            top = head + mark + tail.partition(os.sep)[0]
             if any(name.startswith(top) for name in libraries):
                 return True
     if any(_file_kind(name) in ("library", "stdlib") for name in libraries):

@@ -34,7 +34,9 @@ class Snapshot:
             found.append(("untracked", "it moved the global random generator of Python (pass random.Random(seed))"))
         numpy = _numpy_state()
         if self._numpy is not None and numpy is not None and not _same_numpy(self._numpy, numpy):
-            found.append(("untracked", "it moved the global random generator of numpy (pass random_state or a Generator)"))
+            found.append(
+                ("untracked", "it moved the global random generator of numpy (pass random_state or a Generator)")
+            )
         torch = _torch_state()
         if torch is not None and self._torch is not None and torch != self._torch:
             found.append(("untracked", "it moved the global random generator of torch (pass a Generator)"))
@@ -84,7 +86,10 @@ def _tasks() -> set[Any]:
 def _is_kernel_task(task: Any) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     filename = getattr(code, "co_filename", "")
-    return any(part in filename for part in ("ipykernel/", "IPython/", "tornado/", "zmq/", "jupyter_client/", "asyncio/", "anyio/"))
+    return any(
+        part in filename
+        for part in ("ipykernel/", "IPython/", "tornado/", "zmq/", "jupyter_client/", "asyncio/", "anyio/")
+    )
 
 
 def _comms() -> int:

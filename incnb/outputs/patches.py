@@ -15,7 +15,6 @@ from typing import Any
 from incnb.fingerprint.instances import is_plain_instance, raw_state, slots_of
 
 
-
 def state_of(value: Any) -> tuple[str, Any] | None:
     """The kind and state of an object that changed in place; None if it cannot be moved to another object."""
     cls = type(value)
@@ -50,10 +49,11 @@ def fits(value: Any, kind: str, state: Any) -> bool:
     """Whether `apply` can succeed, asked for all patches before the first is applied."""
     if kind == "array":
         same = type(value) is type(state) and value.dtype == state.dtype and value.shape == state.shape
-        return same and bool(value.flags.writeable)
+        return bool(same) and bool(value.flags.writeable)
     if kind == "bits":
-        return _seed_of(value) == state[1]
-    return state_of(value) is not None and (state_of(value) or ("",))[0] == kind
+        return bool(_seed_of(value) == state[1])
+    now = state_of(value)
+    return now is not None and now[0] == kind
 
 
 def apply(value: Any, kind: str, state: Any) -> None:

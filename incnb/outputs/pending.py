@@ -31,14 +31,64 @@ from incnb.model import IncnbError
 from incnb.outputs import leftovers
 
 WIDE = frozenset(
-    {"globals", "locals", "vars", "dir", "user_ns", "user_global_ns", "__dict__", "get_ipython", "exec", "eval", "__main__",
-     "sys", "modules", "gc", "inspect", "import_module", "__import__", "reload", "autoreload", "run_cell", "cloudpickle", "dill",
-     "pickle", "joblib", "ProcessPoolExecutor", "multiprocessing", "dask", "loky", "_oh", "Out", "_getframe", "f_globals"}
-)  # fmt: skip
+    [
+        "globals",
+        "locals",
+        "vars",
+        "dir",
+        "user_ns",
+        "user_global_ns",
+        "__dict__",
+        "get_ipython",
+        "exec",
+        "eval",
+        "__main__",
+        "sys",
+        "modules",
+        "gc",
+        "inspect",
+        "import_module",
+        "__import__",
+        "reload",
+        "autoreload",
+        "run_cell",
+        "cloudpickle",
+        "dill",
+        "pickle",
+        "joblib",
+        "ProcessPoolExecutor",
+        "multiprocessing",
+        "dask",
+        "loky",
+        "_oh",
+        "Out",
+        "_getframe",
+        "f_globals",
+    ]
+)
 _ASKERS = frozenset(
-    {"IPython", "ipykernel", "traitlets", "incnb", "jupyter_client", "tornado", "zmq", "asyncio", "logging", "collections",
-     "typing", "enum", "dataclasses", "comm", "warnings", "abc", "functools", "contextlib", "matplotlib_inline"}
-)  # fmt: skip
+    [
+        "IPython",
+        "ipykernel",
+        "traitlets",
+        "incnb",
+        "jupyter_client",
+        "tornado",
+        "zmq",
+        "asyncio",
+        "logging",
+        "collections",
+        "typing",
+        "enum",
+        "dataclasses",
+        "comm",
+        "warnings",
+        "abc",
+        "functools",
+        "contextlib",
+        "matplotlib_inline",
+    ]
+)
 
 
 class Lost(IncnbError):
@@ -116,7 +166,7 @@ class Pending:
                 self._shut()
 
     def peek(self, name: str, locator: str) -> str | None:
-        """The fingerprint at a locator below a pending name; None when only the value can tell, or nothing is pending."""
+        """The fingerprint at a locator below a pending name; None when only the value can tell."""
         group = self.groups.get(name)
         return None if group is None else group.tree.get(locator)
 
@@ -150,7 +200,7 @@ class Pending:
     def before_cell(self, words: frozenset[str], *, binds: frozenset[str] = frozenset()) -> None:
         """Load what a cell that is about to execute may need, given all identifiers that it mentions.
 
-        `binds` are names that it binds for sure without reading them: if their old values are lost, they are not missed.
+        `binds` are names that it binds for sure without reading them: if their old values are lost, nobody misses them.
         """
         for name in [n for n in self.groups if n in binds]:
             try:
@@ -241,7 +291,9 @@ class Pending:
 def _debugging() -> bool:
     """Whether a debugger is at work; it may read any variable at any time."""
     monitoring = getattr(sys, "monitoring", None)
-    return sys.gettrace() is not None or (monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None)
+    return sys.gettrace() is not None or (
+        monitoring is not None and monitoring.get_tool(monitoring.DEBUGGER_ID) is not None
+    )
 
 
 _pending: set[Pending] = set()

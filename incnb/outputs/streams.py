@@ -26,22 +26,18 @@ Whatever was shown and could not be recorded sets `Capture.problem`: such a reco
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import functools
-import math
-import numbers
 import os
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, Final, Literal, final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, final
 
-OURS: Final = "incnb"
+from incnb.outputs.events import OURS, Event, plain
+
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
 # What is noted stays in memory until the cell ends; a cell that prints without end must not exhaust it.
@@ -50,89 +46,6 @@ WRITE_OVERHEAD: Final = 100
 
 # On a busy machine a thread that has work may stand still for a while.
 QUIET_ROUNDS: Final = 4
-
-Type = Literal["stream", "display", "update", "clear", "result"]
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that was shown. `name` and `text` belong to streams, `wait` to `clear`, the bundles to the others."""
-
-    type: Type
-    name: str = ""
-    text: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    transient: dict[str, Any] = field(default_factory=dict)
-    wait: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        match self.type:
-            case "stream":
-                return {"type": self.type, "name": self.name, "text": self.text}
-            case "clear":
-                return {"type": self.type, "wait": self.wait}
-            case "result":
-                return {"type": self.type, "data": self.data, "metadata": self.metadata}
-            case _:
-                bundle = {"data": self.data, "metadata": self.metadata, "transient": self.transient}
-                return {"type": self.type, **bundle}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Event:
-        if data["type"] not in ("stream", "display", "update", "clear", "result"):
-            raise ValueError(f"unknown type of output: {data['type']!r}")
-        return cls(
-            data["type"],
-            data.get("name", ""),
-            data.get("text", ""),
-            data.get("data", {}),
-            data.get("metadata", {}),
-            data.get("transient", {}),
-            data.get("wait", False),
-        )
-
-
-@final
-class Replayed:
-    """Stands for the value of a reused cell's last expression: formats as the recorded bundle, so that IPython's own
-    display hook sends a true result, with its prompt number, in every front end.
-    """
-
-    __slots__ = ("_data", "_metadata")
-
-    def __init__(self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
-        self._data = data
-        self._metadata = metadata or {}
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        return dict(self._data), dict(self._metadata)
-
-    def __repr__(self) -> str:
-        return str(self._data.get("text/plain", ""))
-
-
-def replay(shell: Any, events: Sequence[Event]) -> None:
-    """Show the events again, all but the results."""
-    unflushed = ""
-    for event in events:
-        if event.type == "stream":
-            # ipykernel sends the two streams in no order unless the first is flushed before the second is written.
-            if unflushed and unflushed != event.name:
-                getattr(sys, unflushed).flush()
-            getattr(sys, event.name).write(event.text)
-            unflushed = event.name
-        elif event.type == "clear":
-            shell.display_pub.clear_output(event.wait)
-        elif event.type in ("display", "update"):
-            # As IPython's own display(): publishers need not know what is not used.
-            extra: dict[str, Any] = {}
-            if event.transient:
-                extra["transient"] = dict(event.transient)
-            if event.type == "update":
-                extra["update"] = True
-            shell.display_pub.publish(data=dict(event.data), metadata=dict(event.metadata), **extra)
 
 
 class _Inside(threading.local):
@@ -401,16 +314,16 @@ class Capture:
         self._keep(
             Event(
                 "update" if update else "display",
-                data=_plain(data),
-                metadata=_plain(metadata or {}),
-                transient=_plain(transient or {}),
+                data=plain(data),
+                metadata=plain(metadata or {}),
+                transient=plain(transient or {}),
             )
         )
 
     def _result(self, data: Any, metadata: Any) -> tuple[Event, ...]:
         if metadata and OURS in metadata:
             return ()
-        return (Event("result", data=_plain(data), metadata=_plain(metadata or {})),)
+        return (Event("result", data=plain(data), metadata=plain(metadata or {})),)
 
     def _keep(self, event: Event) -> None:
         if WIDGET in event.data:
@@ -483,50 +396,6 @@ class Capture:
             if texts:
                 show(name, texts)
         close()
-
-
-def _plain(value: Any) -> Any:
-    """A copy of a bundle as the kernel would send it: bytes as base64 text, odd numbers and sequences as JSON has them.
-
-    A copy, because the code may change its dict after displaying it.
-    """
-    kind = type(value)
-    if kind is str or value is None or kind is bool or kind is int:
-        return value
-    if isinstance(value, dict):
-        plain = {_key(key): _plain(item) for key, item in value.items()}
-        if len(plain) != len(value):
-            raise ValueError("two keys of a display are the same text")
-        return plain
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.astimezone()).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        number = float(value)
-        return number if math.isfinite(number) else repr(number)
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, Iterator) or not isinstance(value, Iterable):
-        # The kernel has sent an iterator by now: nothing is left of it to record.
-        raise TypeError(f"a {kind.__name__} in a display is not JSON")
-    return [_plain(item) for item in value]
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, str):
-        return str.__str__(key)
-    if key is None or isinstance(key, bool):
-        return {None: "null", True: "true", False: "false"}[key]
-    if isinstance(key, int | float):
-        return repr(key)
-    raise TypeError(f"a {type(key).__name__} as a key in a display is not JSON")
 
 
 _live: weakref.WeakSet[Capture] = weakref.WeakSet()

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from incnb.fingerprint import Unfingerprintable
 from incnb.fingerprint.door import encode
-from incnb.model import IncnbError
-from incnb.outputs import patches
 from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, walk
 from incnb.fingerprint.instances import is_plain_instance
+from incnb.model import IncnbError
+from incnb.outputs import patches
 
 Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
 
@@ -171,7 +171,9 @@ def save(
         state = patches.state_of(node.value)
         locator = inputs.roots[node.root].locator
         if state is None or node.path is None:
-            raise NotSaved(f"{locator} changed in place, and a {type(node.value).__qualname__} cannot be changed so again")
+            raise NotSaved(
+                f"{locator} changed in place, and a {type(node.value).__qualname__} cannot be changed so again"
+            )
         states.append((node.value, *state, locator))
     owners: dict[int, str] = {}
     parent: dict[str, str] = {name: name for name in values}
@@ -200,7 +202,9 @@ def save(
     members: dict[str, list[str]] = {}
     for name in parent:
         members.setdefault(find(name), []).append(name)
-    shared = {ident for ident, count in arrays.items() if count > 1} | {i for i, n in inputs.nodes.items() if array_base(n.value) is n.value}
+    shared = {ident for ident, count in arrays.items() if count > 1} | {
+        i for i, n in inputs.nodes.items() if array_base(n.value) is n.value
+    }
 
     def live(module: str, qualname: str) -> object:
         found: Any = namespace.get(qualname.partition(".")[0])
@@ -220,7 +224,9 @@ def save(
         if inputs.lost is not None:
             raise NotSaved(f"an output holds a part of {inputs.lost} that no path leads to")
         patched = sorted({s[3] for s in states}) if PATCHES in names else []
-        groups.append(Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred))))
+        groups.append(
+            Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred)))
+        )
     return groups
 
 

@@ -26,7 +26,10 @@ WAYS = {
     "a cell that mentions it": ("print(big.sum())", "499999500000.0"),
     "a string token": ("print(eval('big.sum()'))", "499999500000.0"),
     "the main module": ("import __main__\nprint(__main__.big.sum())", "499999500000.0"),
-    "getattr on the main module": ("import sys\nm = sys.modules['__ma' + 'in__']\nprint(getattr(m, 'b' + 'ig').sum())", "499999500000.0"),
+    "getattr on the main module": (
+        "import sys\nm = sys.modules['__ma' + 'in__']\nprint(getattr(m, 'b' + 'ig').sum())",
+        "499999500000.0",
+    ),
     "user_ns": ("print(get_ipython().user_ns['big'].sum())", "499999500000.0"),
     "in globals": ("print('big' in globals())", "True"),
     "computed name in globals": ("print(globals()['b' + 'ig'].sum())", "499999500000.0"),
@@ -37,8 +40,14 @@ WAYS = {
     "a function of the session": ("print(use())", "499999500000.0"),
     "a class of the session": ("print(User().use())", "499999500000.0"),
     "a callback": ("print(list(map(later, [1]))[0])", "499999500000.0"),
-    "a helper by cloudpickle": ("import cloudpickle, pickle\nprint(pickle.loads(cloudpickle.dumps(use))())", "499999500000.0"),
-    "a thread": ("import threading\nt = threading.Thread(target=lambda: print(use()))\nt.start(); t.join()", "499999500000.0"),
+    "a helper by cloudpickle": (
+        "import cloudpickle, pickle\nprint(pickle.loads(cloudpickle.dumps(use))())",
+        "499999500000.0",
+    ),
+    "a thread": (
+        "import threading\nt = threading.Thread(target=lambda: print(use()))\nt.start(); t.join()",
+        "499999500000.0",
+    ),
     "a stored lambda in a dict": ("print(table['f']())", "499999500000.0"),
     "a frame reader": ("import pandas as pd\nprint(pd.eval('bi' + 'g').sum())", "499999500000.0"),
 }
@@ -130,7 +139,10 @@ def test_a_restored_big_array_is_writable_and_the_store_is_not_changed(filled: N
         with filled.kernel() as nb:
             nb.run(BIG)
             assert nb.status(MAKE) == "reused"
-            assert nb.run("print(big[:3])\nbig[:] = -1\nother.sort()\nprint(big[:3])").stdout == "[0. 1. 2.]\n[-1. -1. -1.]\n"
+            assert (
+                nb.run("print(big[:3])\nbig[:] = -1\nother.sort()\nprint(big[:3])").stdout
+                == "[0. 1. 2.]\n[-1. -1. -1.]\n"
+            )
 
 
 def test_a_lost_blob_is_a_miss_before_and_one_clear_line_after(notebook: Notebook) -> None:
@@ -224,7 +236,9 @@ def test_definitions_live_in_the_live_namespace(notebook: Notebook) -> None:
         with notebook.kernel() as nb:
             assert nb.status(cell) == expected, nb.decision
             nb.run("factor = 10")
-            out = nb.run("print(scale(1), twice(1), p.double(), points[0] is p, isinstance(points[1], Point), scale.__globals__ is globals())")
+            out = nb.run(
+                "print(scale(1), twice(1), p.double(), points[0] is p, isinstance(points[1], Point), scale.__globals__ is globals())"
+            )
             assert out.stdout == "10 10 Point(x=40) True True True\n"
 
 

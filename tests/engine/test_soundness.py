@@ -34,11 +34,19 @@ def twice(shells: Shells, before: list[str], cell: str, after: list[str] | None 
         (["def f(x, k=[1]):\n    return x"], "r = f(1)"),
         (["import numpy as np\na = np.arange(5)"], "r = a.sum()\nb = a * 2"),
         (["import pandas as pd\ndf = pd.DataFrame({'a': [1, 2], 'b': [3, 4]})"], "r = df.groupby('a').b.sum()\nr"),
-        (["from collections import Counter, defaultdict\nd = defaultdict(list)"], "r = Counter('abca')\nd['x'].append(1)"),
+        (
+            ["from collections import Counter, defaultdict\nd = defaultdict(list)"],
+            "r = Counter('abca')\nd['x'].append(1)",
+        ),
         (["class A:\n    def __init__(self):\n        self.x = 1\na = A()"], "a.y = a.x + 1\nr = a.y"),
         ([], "import json\ndef g(x):\n    return json.dumps(x)\nr = g([1])"),
         ([], "xs = []\nfor i in range(3):\n    xs.append(i)\nelse:\n    done = True"),
-        ([], "with open as_ if False else __import__('contextlib').nullcontext() as n:\n    z = 1".replace("open as_ if False else ", "").replace("__import__('contextlib')", "cl")),
+        (
+            [],
+            "with open as_ if False else __import__('contextlib').nullcontext() as n:\n    z = 1".replace(
+                "open as_ if False else ", ""
+            ).replace("__import__('contextlib')", "cl"),
+        ),
         (["import random\nr0 = random.Random(3)"], "v = r0.random()"),
         (["import numpy as np\nrng = np.random.default_rng(3)"], "v = rng.normal(size=3)"),
     ],
@@ -58,7 +66,9 @@ def test_ordinary_cells_are_reused_after_a_restart(shells: Shells, before: list[
         (["from types import SimpleNamespace as N\nargs = N(lr=1, n=2)"], "r = args.lr", ["from types import SimpleNamespace as N\nargs = N(lr=1, n=3)"]),
     ],
 )  # fmt: skip
-def test_edits_that_do_not_matter_keep_a_cell_reused(shells: Shells, before: list[str], cell: str, after: list[str]) -> None:
+def test_edits_that_do_not_matter_keep_a_cell_reused(
+    shells: Shells, before: list[str], cell: str, after: list[str]
+) -> None:
     shell, status = twice(shells, before, cell, after)
     assert status == "reused", shell.reasons
 
@@ -127,7 +137,9 @@ def test_a_change_executes_the_cell_and_gives_the_new_result(shells: Shells, wha
             changed.plain(code)
         assert changed.cell(cell) == "executed", changed.reasons
         truth = changed["r"]
-        assert truth != old or what in ("a path through another type", "sharing inside an input"), "the change does not show"
+        assert truth != old or what in ("a path through another type", "sharing inside an input"), (
+            "the change does not show"
+        )
     finally:
         import sys
 
@@ -368,7 +380,12 @@ def test_the_reason_names_the_very_thing_and_what_led_to_it(shells: Shells) -> N
     shell.plain("def clean(x):\n    return -x")
     shell.cell("r = features(1)")
     first = shell.decisions()[-1]["reasons"][0]
-    assert (first["code"], first["kind"], first["locator"], first["caused_by"]) == ("code", "code", "clean", ["features"])
+    assert (first["code"], first["kind"], first["locator"], first["caused_by"]) == (
+        "code",
+        "code",
+        "clean",
+        ["features"],
+    )
     shell.plain("cfg = {'lr': 0.01}")
     shell.cell("r = cfg['lr']")
     shell.plain("cfg = {'lr': 0.02}")
@@ -408,7 +425,9 @@ def test_options_force_off_version_and_ignore(shells: Shells) -> None:
 # -- fail-open
 
 
-def test_three_faults_switch_incnb_off_and_cells_still_run(shells: Shells, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_three_faults_switch_incnb_off_and_cells_still_run(
+    shells: Shells, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     from incnb.engine import session
 
     monkeypatch.delenv("INCNB_DEBUG")

@@ -1,13 +1,12 @@
 """Classes and their instances: what is an edit, what is a state, and who may not be trusted."""
 
-# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 import types
 from typing import Any
 
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import Unfingerprintable, fingerprint
 

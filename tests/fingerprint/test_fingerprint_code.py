@@ -1,6 +1,5 @@
 """Functions: what is an edit and what is not."""
 
-# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 import sys
@@ -8,7 +7,7 @@ import textwrap
 from typing import Any
 
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import fingerprint
 from incnb.fingerprint.code import code_token, references

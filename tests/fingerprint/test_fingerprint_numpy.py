@@ -1,6 +1,5 @@
 """numpy: what is part of an array, and what is only how it lies in memory."""
 
-# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import Unfingerprintable, fingerprint
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import ABSENT, fingerprint
 from incnb.fingerprint.code import Read

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import Unfingerprintable, fingerprint
 

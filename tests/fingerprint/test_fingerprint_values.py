@@ -1,6 +1,5 @@
 """Python's own values: what makes two of them different, and what does not."""
 
-# ruff: noqa: E501 - rows of sources and values, one to a line
 from __future__ import annotations
 
 import array
@@ -18,7 +17,7 @@ import zoneinfo
 from typing import Any
 
 import pytest
-from conftest import run
+from fresh import run
 
 from incnb.fingerprint import fingerprint
 

@@ -77,11 +77,15 @@ def test_nbclient_stops_at_a_failing_tracked_cell(notebook: Notebook) -> None:
     import os
 
     nb = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(c) for c in ("%load_ext incnb", MARK + "raise ValueError('no')", "print('after')")]
+        cells=[
+            nbformat.v4.new_code_cell(c) for c in ("%load_ext incnb", MARK + "raise ValueError('no')", "print('after')")
+        ]
     )
     client = nbclient.NotebookClient(nb, resources={"metadata": {"path": str(notebook.work)}}, kernel_name="python3")
     old = dict(os.environ)
-    os.environ.update(notebook.env, PYTHONPATH=os.pathsep.join([str(__import__("kernel").ROOT), old.get("PYTHONPATH", "")]))
+    os.environ.update(
+        notebook.env, PYTHONPATH=os.pathsep.join([str(__import__("kernel").ROOT), old.get("PYTHONPATH", "")])
+    )
     try:
         with pytest.raises(nbclient.exceptions.CellExecutionError, match="no"):
             client.execute()
@@ -199,7 +203,9 @@ def test_loading_twice_and_reloading_leave_one_of_everything(notebook: Notebook)
         }
         assert nb.status(MARK + "k = 1") == "executed"
         nb.run("%unload_ext incnb")
-        assert nb.run("len(ip.ast_transformers), hasattr(__builtins__, '__incnb__')").result == {"text/plain": "(0, False)"}
+        assert nb.run("len(ip.ast_transformers), hasattr(__builtins__, '__incnb__')").result == {
+            "text/plain": "(0, False)"
+        }
         assert nb.run("'incremental' in ip.magics_manager.magics['cell']").result == {"text/plain": "False"}
 
 

@@ -11,7 +11,8 @@ import types
 from typing import Any
 
 from incnb.outputs import streams
-from incnb.outputs.streams import Capture, Event, Replayed, replay
+from incnb.outputs.events import Event, Replayed, replay
+from incnb.outputs.streams import Capture
 
 recordings: dict[str, list[Event]] = {}
 problems: dict[str, str | None] = {}

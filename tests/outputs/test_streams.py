@@ -20,7 +20,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from incnb.outputs.streams import OURS, WIDGET, Capture, Event, Replayed, replay
+from incnb.outputs.events import OURS, Event, Replayed, replay
+from incnb.outputs.streams import WIDGET, Capture
 
 
 @pytest.fixture

@@ -1,0 +1,153 @@
+"""Names that the watch knows: audit events by what they mean, and what libraries do without it mattering."""
+
+from __future__ import annotations
+
+FILES = frozenset(
+    [
+        "os.listdir",
+        "os.scandir",
+        "glob.glob",
+        "os.walk",
+        "os.fwalk",
+        "pathlib.Path.glob",
+        "pathlib.Path.rglob",
+    ]
+)
+CHANGES = frozenset(
+    [
+        "os.remove",
+        "os.rename",
+        "os.mkdir",
+        "os.rmdir",
+        "os.truncate",
+        "os.link",
+        "os.symlink",
+        "os.chmod",
+        "os.chown",
+        "os.utime",
+        "os.setxattr",
+        "shutil.copyfile",
+        "shutil.move",
+        "shutil.rmtree",
+        "tempfile.mkstemp",
+        "tempfile.mkdtemp",
+    ]
+)
+PROCESSES = frozenset(
+    [
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.posix_spawn",
+        "os.fork",
+        "os.forkpty",
+        "os.spawn",
+        "pty.spawn",
+    ]
+)
+NETWORK = frozenset(
+    [
+        "socket.connect",
+        "socket.bind",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "socket.gethostbyname",
+        "socket.gethostbyaddr",
+        "urllib.Request",
+        "http.client.connect",
+        "ftplib.connect",
+        "smtplib.connect",
+    ]
+)
+ENTROPY_FREE = (
+    "jupyter_client/",
+    "ipykernel/",
+    "comm/",
+    "tornado/",
+    "IPython/core/formatters.py",
+    "/tempfile.py",
+    "zmq/",
+    "joblib/",
+    "loky/",
+)
+BENIGN_ENV = (
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "NUMEXPR_",
+    "VECLIB_",
+    "BLIS_",
+    "KMP_",
+    "GOTO_",
+    "MPL",
+    "HOME",
+    "PATH",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "XDG_",
+    "LANG",
+    "LC_",
+    "PYTHON",
+    "JPY_",
+    "JUPYTER",
+    "IPY",
+    "COLUMNS",
+    "LINES",
+    "TERM",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "JOBLIB_",
+    "LOKY_",
+    "SKLEARN_",
+    "SCIPY_",
+    "PANDAS_",
+    "NUMPY_",
+    "NPY_",
+    "TQDM_",
+    "DISPLAY",
+    "WAYLAND_",
+    "COLAB_",
+    "CUDA_",
+    "TORCH_",
+    "PYTORCH_",
+    "PYDEVD",
+    "INCNB",
+    "SSL_",
+    "COV_",
+    "PYTEST_",
+    "VIRTUAL_ENV",
+    "CONDA_",
+    "USER",
+    "LOGNAME",
+    "TZ",
+)
+#: Modules that ask for frames without reading variables.
+FRAME_FRIENDS = frozenset(
+    [
+        "collections",
+        "typing",
+        "enum",
+        "dataclasses",
+        "functools",
+        "IPython",
+        "ipykernel",
+        "incnb",
+        "abc",
+        "warnings",
+        "traitlets",
+        "logging",
+        "contextlib",
+        "namedtuple",
+        "attr",
+        "pydantic",
+        "unittest",
+        "doctest",
+        "__future__",
+        "types",
+        "matplotlib_inline",
+        "decorator",
+        "typing_extensions",
+    ]
+)
