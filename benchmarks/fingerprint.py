@@ -17,14 +17,14 @@ from types import FunctionType
 from typing import Any
 
 import dill
-import joblib
+import joblib  # type: ignore[import-untyped]
 import numpy as np
 import pandas as pd
 import xxhash
 from common import ROOT, interleaved, machine, median, spread, table
 
 sys.path.insert(0, str(ROOT))
-from incnb.fingerprint import fingerprint  # noqa: E402
+from incnb.fingerprint import fingerprint
 
 HELPERS = 10
 SOURCE = "\n".join(
@@ -57,7 +57,7 @@ def array(megabytes: int, repeats: int) -> None:
     target = np.empty_like(value)
     calls: dict[str, Callable[[], object]] = {
         "incnb": lambda: fingerprint(value),
-        "xxhash.xxh3_128 of the memory": lambda: xxhash.xxh3_128_digest(value),
+        "xxhash.xxh3_128 of the memory": lambda: xxhash.xxh3_128_digest(memoryview(value)),
         "memcpy (np.copyto)": lambda: np.copyto(target, value),
         "joblib.hash (md5)": lambda: joblib.hash(value),
     }

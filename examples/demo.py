@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from incnb.explain import sentence
+from incnb.model import Code, Reason
+
 HERE = Path(__file__).resolve().parent
 NOTEBOOK = HERE / "flights.ipynb"
 
@@ -33,20 +36,6 @@ SLOW_SECONDS = 1.0
 
 EXECUTES_ALWAYS = ("read the tables",)
 """Cells that read files: they execute in every run as long as files are not tracked."""
-
-WORDS = {
-    "off": "incnb is off",
-    "forced": "asked to execute",
-    "never-run": "never run before",
-    "last-failed": "failed the last time",
-    "unsafe": "what it reads cannot be bounded",
-    "contained": "nothing it relied on changed",
-    "cutoff": "came out the same",
-    "not-saved": "not saved",
-    "effect": "an effect that cannot be replayed",
-    "store-unreadable": "the store cannot be read",
-    "unrestorable": "cannot be restored",
-}
 
 
 @dataclass(frozen=True)
@@ -116,22 +105,17 @@ def tell(decision: dict[str, Any]) -> str:
     """One line: glyph, title, seconds, reason in words."""
     status, seconds = decision["status"], decision["seconds"]
     spent = seconds["decide"] + seconds["restore"] if status in REUSED else seconds["execute"]
-    why = "; ".join(reason_in_words(reason) for reason in decision["reasons"])
-    return f"{GLYPHS.get(status, '?')} {decision['cell']['title']:26} {spent:7.2f} s  {why}"
+    reasons = decision["reasons"]
+    why = " · ".join(in_words(reason) for reason in reasons[:2])
+    more = f" · and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+    return f"{GLYPHS.get(status, '?')} {decision['cell']['title']:26} {spent:7.2f} s  {why}{more}"
 
 
-def reason_in_words(reason: dict[str, Any]) -> str:
-    """`code`, `locator`, `detail` and `caused_by` of one reason as a person would say them."""
-    code, locator, detail = reason["code"], reason["locator"], reason["detail"]
-    if code == "cutoff":
-        words = f"{locator} {WORDS[code]}" if locator else WORDS[code]
-    else:
-        words = WORDS.get(code) or f"{locator or code} {detail or 'changed'}"
-        if code in WORDS:
-            words += "".join(f": {part}" for part in (locator, detail) if part)
-    if reason["caused_by"]:
-        words += " ← " + ", ".join(reason["caused_by"])
-    return words
+def in_words(reason: dict[str, Any]) -> str:
+    """One reason as incnb itself says it."""
+    return sentence(
+        Reason(Code(reason["code"]), reason["kind"], reason["locator"], reason["detail"], tuple(reason["caused_by"]))
+    )
 
 
 def outputs_by_cell(path: Path) -> dict[str, list[Any]]:
