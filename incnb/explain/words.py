@@ -45,7 +45,10 @@ def sentence(reason: Reason) -> str:
     text = _SENTENCES[reason.code].format(locator=locator, detail=reason.detail or "changed")
     if reason.code in (Code.NOT_SAVED, Code.UNRESTORABLE) and reason.locator and reason.locator not in reason.detail:
         text = f"{text} ({reason.locator})"
-    return " ← ".join([text, *(f"used by {cause}" if i == 0 else cause for i, cause in enumerate(reason.caused_by))])
+    if reason.code is Code.CUTOFF:
+        return text  # names its cause
+    causes = [f"used by {cause}" if i == 0 and reason.kind == "code" else cause for i, cause in enumerate(reason.caused_by)]
+    return " ← ".join([text, *causes])
 
 
 def describe(decision: Decision) -> str:
