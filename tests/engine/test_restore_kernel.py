@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Notebook
+from notebooks import Notebook
 
 pytestmark = pytest.mark.kernel
 

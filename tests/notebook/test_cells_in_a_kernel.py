@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import Notebook
+from notebooks import Notebook
 
 pytestmark = pytest.mark.kernel
 

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from kernel import ROOT
 
 pexpect = pytest.importorskip("pexpect")
@@ -25,7 +24,14 @@ def terminal(folder: Path) -> str:
         "PYTHONPATH": str(ROOT),
         "TERM": "dumb",
     }
-    arguments = ["-m", "IPython", "--no-banner", "--simple-prompt", "--colors=NoColor", "--HistoryManager.enabled=False"]
+    arguments = [
+        "-m",
+        "IPython",
+        "--no-banner",
+        "--simple-prompt",
+        "--colors=NoColor",
+        "--HistoryManager.enabled=False",
+    ]
     child = pexpect.spawn(sys.executable, arguments, env=env, cwd=str(folder), encoding="utf-8", timeout=60)
     try:
         child.expect(r"In \[1\]: ")

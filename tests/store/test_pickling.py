@@ -99,7 +99,7 @@ class Color(enum.Enum):
         functools.cache,
         re.sub,
     ],
-    ids=repr,
+    ids=lambda value: type(value).__qualname__,
 )
 def test_common_objects_come_back(value: Any) -> None:
     restored = again([value])[0]
