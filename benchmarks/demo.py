@@ -5,7 +5,7 @@ module, taken in turns: INCNB=off, an empty store, the same store again. The wal
 start-up of nbconvert and of the kernel and all imports included; CPU is the processor time of all processes of the run,
 which other people's work on the machine disturbs less. Beside them stand the sums of incnb's own seconds from
 INCNB_REPORT, and how many cells were executed and reused. Most of the time goes into the notebook's own computations:
-three repeats take 3 to 6 minutes, depending on the machine; --quick takes one.
+three repeats take 3 to 6 minutes, depending on the machine, and --quick a third of that.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In one process, each way in turns, medians; every way is called once before. Nothing is remembered between calls. The
 peers do less: raw xxh3 and memcpy see bytes only, without dtype and shape; pickle's bytes differ for equal values when
-other objects are shared, `hash_pandas_object` leaves column names out and gives 8 bytes a row, and dill's bytes of a
-function are not the same in every process. They show what the memory, C and pure Python allow.
+other objects are shared, `hash_pandas_object` leaves column names out and gives 8 bytes a row, and dill
+does not promise the same bytes in every process. They show what the memory, C and pure Python allow.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def integers(count: int, repeats: int) -> None:
 
 
 def function(repeats: int) -> None:
-    """A chain of ten helpers, as a module of the notebook's folder has them: each new call sees new functions."""
+    """A chain of ten helpers, as a notebook has them."""
 
     def top() -> FunctionType:
         scope: dict[str, Any] = {"__name__": "__main__", "SCALE": 2.5}

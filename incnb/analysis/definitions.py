@@ -52,7 +52,7 @@ def names_at_definition(statement: ast.stmt) -> tuple[tuple[Read, ...], tuple[Re
     """The names that a definition needs when it runs, and its decorators."""
     if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return (), ()
-    from incnb.analysis.cell import read_of
+    from incnb.analysis.records import read_of
 
     uses: list[Read] = []
     decorators: list[Read] = []

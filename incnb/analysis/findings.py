@@ -172,6 +172,8 @@ def name_findings(name: str, line: int = 0) -> list[Finding]:
     """What mentioning a global name tells."""
     if name in UNSAFE_NAMES:
         return [Finding("unsafe", f"{name}", line)]
+    if name == "help":
+        return [Finding("untracked", "help", line)]
     if name in EFFECT_NAMES:
         return [Finding("effect", f"it asks for input ({name})", line)]
     return []
@@ -185,6 +187,8 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
         return [Finding("untracked", f"the clock (.{name})", line)]
     if name in UNTRACKED_ATTRIBUTES:
         return [Finding("untracked", f"a file read or written by native code (.{name})", line)]
+    if name in ("__doc__", "getdoc"):
+        return [Finding("untracked", f"docstrings (.{name})", line)]
     if name in EFFECT_NAMES:
         return [Finding("effect", f"it asks for input (.{name})", line)]
     return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 import locale
+import logging
 import os
 import sys
 import time
@@ -98,6 +99,11 @@ def _decimal() -> Any:
     )
 
 
+def _logging() -> Any:
+    handlers = [type(h).__qualname__ for h in logging.root.handlers]
+    return (logging.root.level, logging.root.disabled, logging.root.manager.disable, handlers)
+
+
 def _locale() -> Any:
     return (locale.setlocale(locale.LC_ALL), time.tzname, os.environ.get("TZ"))
 
@@ -106,6 +112,7 @@ def _locale() -> Any:
 PROBES: dict[str, tuple[str | None, Callable[[], Any]]] = {
     "decimal context": (None, _decimal),
     "locale and time zone": (None, _locale),
+    "the root logger": (None, _logging),
     "pandas options": ("pandas", _pandas),
     "numpy print options and errstate": ("numpy", _numpy),
     "matplotlib rcParams": ("matplotlib", _matplotlib),
@@ -115,10 +122,14 @@ PROBES: dict[str, tuple[str | None, Callable[[], Any]]] = {
 _REACHES = {"pandas": {"numpy"}, "sklearn": {"numpy"}, "seaborn": {"matplotlib", "pandas", "numpy"}}
 
 
+CONFIGURED = "configuration of "
+
+
 def reached(libraries: set[str]) -> list[str]:
     """The locators of the probes that count for a cell that reaches these top-level modules."""
     wide = libraries | {extra for name in libraries for extra in _REACHES.get(name, ())}
-    return [name for name, (top, _) in PROBES.items() if top is None or top in wide]
+    found = [name for name, (top, _) in PROBES.items() if top is None or top in wide]
+    return found + [f"{CONFIGURED}{top}" for top in ("python", *sorted(libraries))]
 
 
 def resolve(locator: str) -> Resolved:

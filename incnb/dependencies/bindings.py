@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from incnb.analysis.cell import read_of
+from incnb.analysis.records import read_of
 from incnb.fingerprint import ABSENT, Encoder, Unfingerprintable, origin
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode, encode_with

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from incnb.analysis.cell import CellAnalysis
 from incnb.analysis.findings import Finding, function_findings
+from incnb.analysis.records import CellAnalysis
 from incnb.dependencies import ambient, bindings, libraries, module
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.environment import Environment
@@ -51,6 +51,7 @@ class Closure:
         self.stores: set[str] = set()  # notebook names that reached functions bind (`global`)
         self.missing: list[tuple[str, str]] = []  # what cannot be fingerprinted: locator, why
         self._via: list[str] = []
+        self._strings: set[str] = set()
         self._done: set[tuple[str | None, Read]] = set()
         self._codes: set[int] = set()
         self._expected: list[types.CodeType] = []
@@ -62,6 +63,7 @@ class Closure:
     def cell(self, analysis: CellAnalysis) -> None:
         """Follow everything that a cell reads."""
         self.add(Kind.PYTHON, "python")
+        self._strings |= analysis.strings
         for finding in analysis.findings:
             self.findings[finding] = None
         for imported in analysis.imports:
@@ -81,6 +83,9 @@ class Closure:
                 self.add(Kind.PACKAGE, top)
                 for finding in libraries.library_findings(top):
                     self.findings[finding] = None
+        moments = self._strings & {"now", "today"}
+        if moments and self.libraries & {"pandas", "numpy"}:
+            self.findings[Finding("untracked", f"the clock ({min(moments)!r})")] = None
         for name in ambient.reached(self.libraries):
             self.add(Kind.AMBIENT, name)
 
@@ -237,6 +242,7 @@ class Closure:
     def _words(self, function: types.FunctionType) -> None:
         found = references(function.__code__)
         self._expected.append(function.__code__)
+        self._strings |= found.strings
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)
@@ -324,6 +330,7 @@ class Closure:
         if maybe:
             return
         if top in sys.stdlib_module_names:
+            self.libraries.add(top)
             self._library_object(name, sys.modules.get(name))
             return
         if top in sys.modules or module.find(top) is not None:

@@ -12,7 +12,7 @@ import xxhash
 from incnb.dependencies import ambient, bindings, module, package, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
-from incnb.model import Kind
+from incnb.model import Kind, shorten
 
 #: Answers for names whose value is not loaded: the fingerprint at a locator, or None when it must be loaded first.
 Peek = Callable[[str, str], str | None]
@@ -32,9 +32,11 @@ class Environment:
         peek: Peek = _nothing,
         load: Callable[[str], None] = lambda name: None,
         alone: Callable[[str], bool] = lambda name: False,
+        configured: Callable[[str], tuple[str, str]] = lambda top: ("", ""),
     ):
         self.namespace = namespace
         self._alone = alone
+        self._configured = configured
         self._peek = peek
         self._load = load
         self._known: dict[tuple[Kind, str], Resolved] = {}
@@ -58,6 +60,9 @@ class Environment:
             return package.resolve(locator)
         if kind is Kind.MODULE:
             return module.resolve(locator)
+        if kind is Kind.AMBIENT and locator.startswith(ambient.CONFIGURED):
+            digest, shown = self._configured(locator[len(ambient.CONFIGURED) :])
+            return Resolved(kind, digest, "", shorten(shown))
         if kind is Kind.AMBIENT:
             return ambient.resolve(locator)
         if kind is Kind.VERSION:

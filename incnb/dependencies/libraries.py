@@ -161,7 +161,7 @@ def may_configure(path: str, value: Any, top: str) -> bool:
     last = path.rpartition(".")[2]
     if _CONFIGURES.match(last):
         return True
-    if top in _INNOCENT:
+    if top in _INNOCENT or last in ("warn", "debug", "info", "warning", "error", "exception", "critical", "log"):
         return False
     if top in ("matplotlib", "pylab", "mpl_toolkits"):
         return "pyplot" not in str(getattr(value, "__module__", "")) and "pyplot" not in path

@@ -70,7 +70,7 @@ class Run:
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._before: dict[str, Any] = {}
-        self._inputs = Inputs([])
+        self._inputs = Inputs([], self.namespace)
         self._started = 0.0
 
     # -- before
@@ -92,7 +92,7 @@ class Run:
             locators = [r.locator for r in roots if r.fp and not r.module]
             if len(locators) > 1:
                 self.closure.add(Kind.VALUE, sharing.locator(locators))
-            self._inputs = Inputs(roots)
+            self._inputs = Inputs(roots, self.namespace)
         self._watch = Watch(self.shell, self.namespace, self._expected)
         self._capture = Capture(self.shell)
         self._capture.start()
@@ -236,6 +236,8 @@ class Run:
     def _again(self, found: Found) -> str | None:
         """The fingerprint of the same object now; None for what cannot change."""
         dependency, value = found.dependency, found.value
+        if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
+            return None
         if dependency.kind is Kind.AMBIENT:
             return ambient.resolve(dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:

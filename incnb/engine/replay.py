@@ -219,8 +219,9 @@ def _without(shown: list[Event], events: list[Event]) -> list[Event]:
 def place(shell: Any, shown: Replayed, value: Any) -> None:
     """Replace the stand-in of a result by the result, wherever IPython keeps it."""
     namespace = shell.user_ns
-    for name in [n for n, v in namespace.items() if v is shown]:
-        namespace[name] = value
+    for names in (namespace, shell.user_ns_hidden):  # IPython updates `_` only while both agree
+        for name in [n for n, v in names.items() if v is shown]:
+            names[name] = value
     for history in (namespace.get("_oh"), namespace.get("Out")):
         if isinstance(history, dict):
             for number in [n for n, v in history.items() if v is shown]:

@@ -20,6 +20,7 @@ from incnb.analysis import CellAnalysis, analyse, mentions
 from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
+from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
 from incnb.engine.options import Options
@@ -79,6 +80,8 @@ class Session:
         self.history = History(self.store)
         self.pending = Pending(self.namespace)
         self.hidden = HiddenState()
+        self.configured = Configured(self.namespace)
+        self._trees: list[ast.AST] = []
         self.current: Tracked | None = None
         self.raw_cell = ""
         self.faults = 0
@@ -99,15 +102,26 @@ class Session:
 
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
+        self._trees.append(tree)
         self.pending.notebook_words |= _nested_words(tree)
         if self.pending:
             self.pending.before_cell(mentions(tree))
+
+    def ran(self) -> None:
+        """A cell, ours or not, has run: note what it configured."""
+        trees, self._trees = self._trees, []
+        for tree in trees:
+            self.configured.take(tree)
+
+    def _configuration(self, top: str) -> tuple[str, str]:
+        return self.configured.digest(top), self.configured.shown(top)
 
     def transform(self, tree: ast.Module, options: Options, cell_id: str | None, *, nested: bool) -> ast.Module:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
+        self._trees.append(tree)
         self.current = tracked
         try:
             return self._transform(tree, tracked)
@@ -186,7 +200,7 @@ class Session:
         words = mentions(tree)
         self.pending.notebook_words |= _nested_words(tree)
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
-        environment = Environment(self.namespace, load=self.pending.bring_in)
+        environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
         run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
@@ -205,7 +219,11 @@ class Session:
         self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis
     ) -> tuple[ast.Module | None, list[Reason]]:
         environment = Environment(
-            self.namespace, peek=self.pending.peek, load=self.pending.bring_in, alone=self.pending.alone
+            self.namespace,
+            peek=self.pending.peek,
+            load=self.pending.bring_in,
+            alone=self.pending.alone,
+            configured=self._configuration,
         )
         answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self._producer)
         if answer.trace is None:

@@ -47,7 +47,9 @@ def sentence(reason: Reason) -> str:
         text = f"{text} ({reason.locator})"
     if reason.code is Code.CUTOFF:
         return text  # names its cause
-    causes = [f"used by {cause}" if i == 0 and reason.kind == "code" else cause for i, cause in enumerate(reason.caused_by)]
+    causes = [
+        f"used by {cause}" if i == 0 and reason.kind == "code" else cause for i, cause in enumerate(reason.caused_by)
+    ]
     return " ← ".join([text, *causes])
 
 

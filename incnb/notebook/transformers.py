@@ -83,6 +83,8 @@ class Tracker(ast.NodeTransformer):
         if self._cells:
             self._cells.pop()
         self._visited = 1
+        if not self._cells:
+            self.session.ran()
         tracked = self.session.current
         if tracked is None or (self._cells and not tracked.ended and tracked.replay is None and tracked.nested):
             return

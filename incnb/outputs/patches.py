@@ -66,8 +66,9 @@ def apply(value: Any, kind: str, state: Any) -> None:
             (value.update if isinstance(value, set) else value.extend)(state)
     elif kind == "pairs":
         value.clear()
+        store = collections.OrderedDict.__setitem__ if isinstance(value, collections.OrderedDict) else dict.__setitem__
         for key, item in state:
-            dict.__setitem__(value, key, item)
+            store(value, key, item)
     elif kind == "array":
         value[...] = state
     elif kind == "bits":

@@ -18,6 +18,7 @@ from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects,
 from incnb.fingerprint.instances import is_plain_instance
 from incnb.model import IncnbError
 from incnb.outputs import patches
+from incnb.outputs.held import held
 
 Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
 
@@ -47,6 +48,7 @@ class Node:
     root: int
     path: Path | None
     before: Any
+    cls: type
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ class Root:
 class Inputs:
     """The mutable objects that a cell's inputs hold, as they were before it ran."""
 
-    def __init__(self, roots: Iterable[Root]):
+    def __init__(self, roots: Iterable[Root], namespace: dict[str, Any]):
         self.roots = list(roots)
         self.nodes: dict[int, Node] = {}
         self.too_large: set[int] = set()
@@ -75,9 +77,17 @@ class Inputs:
             try:
                 for value, path in mutable_objects(root.value, known):
                     if id(value) not in self.nodes:
-                        self.nodes[id(value)] = Node(value, number, path, self._before(value, path, root))
+                        self.nodes[id(value)] = Node(value, number, path, self._before(value, path, root), type(value))
             except TooLarge:
                 self.too_large.add(number)
+        #: What the inputs hold and no path leads to: by id, the object and the input.
+        self.beyond: dict[int, tuple[Any, str]] = {}
+        owned = owned_in(namespace)
+        for number, root in enumerate(self.roots):
+            if number not in self.too_large:
+                for ident, value in _held(root.value, root.locator, owned).items():
+                    if ident not in self.nodes:
+                        self.beyond[ident] = (value, root.locator)
 
     @staticmethod
     def _before(value: Any, path: Path | None, root: Root) -> Any:
@@ -170,11 +180,13 @@ def save(
     for node in changed:
         state = patches.state_of(node.value)
         locator = inputs.roots[node.root].locator
-        if state is None or node.path is None:
+        if state is None or node.path is None or type(node.value) is not node.cls:
             raise NotSaved(
                 f"{locator} changed in place, and a {type(node.value).__qualname__} cannot be changed so again"
             )
         states.append((node.value, *state, locator))
+
+    owned = owned_in(namespace)
     owners: dict[int, str] = {}
     parent: dict[str, str] = {name: name for name in values}
 
@@ -199,18 +211,20 @@ def save(
             first = owners.setdefault(id(item), name)
             if find(first) != find(name):
                 parent[find(name)] = find(first)
+        for ident in _held(value, name, owned):
+            if ident in inputs.nodes:
+                continue
+            if ident in inputs.beyond:
+                raise NotSaved(f"{name} holds a part of {inputs.beyond[ident][1]} that no path leads to")
+            first = owners.setdefault(ident, name)
+            if find(first) != find(name):
+                parent[find(name)] = find(first)
     members: dict[str, list[str]] = {}
     for name in parent:
         members.setdefault(find(name), []).append(name)
     shared = {ident for ident, count in arrays.items() if count > 1} | {
         i for i, n in inputs.nodes.items() if array_base(n.value) is n.value
     }
-
-    def live(module: str, qualname: str) -> object:
-        found: Any = namespace.get(qualname.partition(".")[0])
-        for part in qualname.split(".")[1:]:
-            found = getattr(found, "__dict__", {}).get(part)
-        return found
 
     groups = []
     for names in members.values():
@@ -219,7 +233,12 @@ def save(
             own[PATCHES] = [s[:3] for s in states]
         inputs.referred = []
         pickled = dump(
-            own, root="", refer=inputs.reference, live=live, shares=lambda base: id(base) in shared, namespace=namespace
+            own,
+            root="",
+            refer=inputs.reference,
+            live=live_in(namespace),
+            shares=lambda base: id(base) in shared,
+            namespace=namespace,
         )
         if inputs.lost is not None:
             raise NotSaved(f"an output holds a part of {inputs.lost} that no path leads to")
@@ -228,6 +247,37 @@ def save(
             Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred)))
         )
     return groups
+
+
+def live_in(namespace: dict[str, Any]) -> Callable[[str, str], object]:
+    """What a qualified name of the notebook means now."""
+
+    def live(module: str, qualname: str) -> object:
+        found: Any = namespace.get(qualname.partition(".")[0])
+        for part in qualname.split(".")[1:]:
+            found = getattr(found, "__dict__", {}).get(part)
+        return found
+
+    return live
+
+
+def owned_in(namespace: dict[str, Any]) -> Callable[[Any], bool]:
+    """Whether a function or class is found again by its name."""
+    live = live_in(namespace)
+
+    def owned(item: Any) -> bool:
+        if getattr(item, "__module__", None) == "__main__":
+            return live("__main__", item.__qualname__) is item
+        return "<locals>" not in item.__qualname__
+
+    return owned
+
+
+def _held(value: Any, name: str, owned: Callable[[Any], bool]) -> dict[int, Any]:
+    try:
+        return held(value, owned)
+    except TooLarge:
+        raise NotSaved(f"{name} is too large to follow what it shares") from None
 
 
 def resolver(namespaces: Callable[[str], dict[str, Any]]) -> Callable[[tuple[Any, ...]], object]:

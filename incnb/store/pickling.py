@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import pickle
 import sys
 import types
@@ -118,6 +119,8 @@ class _Dumper(pickle.Pickler):
             return self._module
         if issubclass(cls, BaseException):
             return self._exception
+        if issubclass(cls, logging.Logger):
+            return self._logger
         if cls in byvalue.IDENTITY_ONLY:
             constants = byvalue.constants()
             return lambda obj: constants.get(id(obj), NotImplemented)
@@ -158,6 +161,12 @@ class _Dumper(pickle.Pickler):
         if why is not None:
             raise Refused(obj, why)
         return importlib.import_module, (obj.__name__,)
+
+    def _logger(self, obj: logging.Logger) -> Any:
+        """A logger is found again by its name; what was set on it would not be there."""
+        if obj.level or obj.handlers or obj.filters or obj.disabled or (not obj.propagate):
+            raise Refused(obj, "a logger that was set up")
+        return NotImplemented
 
     def _exception(self, obj: BaseException) -> Any:
         why = denied.exception_reason(obj)

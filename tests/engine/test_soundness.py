@@ -484,3 +484,27 @@ def test_a_value_that_raises_while_it_is_saved_or_loaded(shells: Shells, error: 
         shell = shells()
         shell.plain(loading)
         assert shell.cell("w = Worse()\nok = 2\nprint('done')") == "executed" and shell["ok"] == 2
+
+
+CONFIGURED = {
+    "a library function put onto a library class": ("import pandas as pd\ns = pd.Series([1.0, 2.0, 9.0])", "old = pd.Series.mean\npd.Series.mean = pd.Series.median", "r = s.mean()", "pd.Series.mean = old"),
+    "setattr": ("import pandas as pd\ns = pd.Series([1.0, 2.0, 9.0])", "old = pd.Series.mean\nsetattr(pd.Series, 'mean', pd.Series.median)", "r = s.mean()", "pd.Series.mean = old"),
+    "a module attribute": ("import string\ndef f():\n    return string.capwords('a b')", "old = string.capwords\nstring.capwords = str.upper", "r = f()", "string.capwords = old"),
+    "a warnings filter": ("import warnings", "warnings.simplefilter('ignore')", "import warnings as w\nw.warn('careful')\nr = 1", "warnings.resetwarnings()"),
+    "a figure format": ("import matplotlib", "%config InlineBackend.figure_formats = ['svg']", "r = matplotlib.__name__", "pass"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CONFIGURED)
+def test_what_configured_a_library_before_counts_for_later_cells(shells: Shells, what: str) -> None:
+    before, configuring, cell, undo = CONFIGURED[what]
+    shell = shells()
+    shell.plain(before)
+    assert shell.cell(cell) == "executed"
+    assert shell.cell(cell) == "reused", shell.reasons
+    try:
+        shell.ip.run_cell(configuring)
+        assert shell.cell(cell) == "executed", shell.reasons
+        assert shell.reason.startswith(("ambient", "value", "code")), shell.reasons
+    finally:
+        shell.ip.run_cell(undo)

@@ -1,0 +1,137 @@
+"""Statements that configure a library: what they changed may be seen by nothing but later results.
+
+`sns.set_theme()`, `pd.Series.mean = mine`, `%config InlineBackend.figure_format = 'svg'`: a later cell stays contained
+in everything it reads by name, and would come out differently. So every statement of this sort that ran, in tracked
+cells and others, is kept per package, in order, each at its latest place; the digest of the list is a dependency of
+every cell that reaches the package. What configures Python itself (warnings, logging) counts for all.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from typing import Any
+
+import xxhash
+
+from incnb.analysis.records import read_of
+from incnb.dependencies import libraries
+from incnb.fingerprint import ABSENT, Unfingerprintable, fingerprint, origin
+from incnb.fingerprint.encoder import follow
+
+EVERYTHING = "python"
+_FOR_ALL = frozenset({"warnings", "logging", "locale", "decimal", "sys", "builtins"})
+
+
+class Configured:
+    """The configuring statements that ran in one session."""
+
+    def __init__(self, namespace: dict[str, Any]):
+        self._namespace = namespace
+        self._statements: dict[str, dict[str, str]] = {}
+
+    def take(self, tree: ast.AST) -> None:
+        """Note the statements of a cell that has just run."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                self._call(node.value)
+            if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+                self._shell(node)
+            if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
+                targets = node.targets if isinstance(node, ast.Assign | ast.Delete) else [node.target]
+                for target in targets:
+                    if isinstance(target, ast.Attribute | ast.Subscript):
+                        self._store(target)
+
+    def digest(self, top: str) -> str:
+        """The fingerprint of what was configured in a package, 32 hexadecimal digits."""
+        return xxhash.xxh3_128(repr(list(self._statements.get(top, {}).items())).encode()).hexdigest()
+
+    def shown(self, top: str) -> str:
+        return "; ".join(self._statements.get(top, {})) or "nothing"
+
+    def _note(self, top: str, statement: str, value: str) -> None:
+        known = self._statements.setdefault(EVERYTHING if top in _FOR_ALL else top, {})
+        known.pop(statement, None)
+        known[statement] = value
+
+    def _shell(self, statement: ast.stmt) -> None:
+        """Whatever else is done with the shell itself (`get_ipython().display_formatter...`)."""
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
+                function = node.value.func
+                shell = isinstance(function, ast.Name) and function.id == "get_ipython"
+                if shell and node.attr not in ("run_line_magic", "run_cell_magic", "system", "getoutput", "user_ns"):
+                    self._note(EVERYTHING, ast.unparse(statement), "")
+
+    def _call(self, call: ast.Call) -> None:
+        function = call.func
+        if isinstance(function, ast.Attribute) and function.attr == "run_line_magic":
+            words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if words[:1] in (["matplotlib"], ["config"], ["precision"]):
+                drawing = words[0] == "matplotlib" or words[-1].startswith("InlineBackend")
+                self._note("matplotlib" if drawing else EVERYTHING, "%" + " ".join(words), "")
+            return
+        read = read_of(function)
+        if read is None:
+            return
+        if read.name in ("setattr", "delattr") and call.args:
+            target = read_of(call.args[0])
+            owner = follow(self._namespace, target)[0] if target is not None else ABSENT
+            self._owned(owner, ast.unparse(call), self._value(call.args[-1]))
+            return
+        value = follow(self._namespace, read)[0]
+        root = self._namespace.get(read.name)
+        module = root.__name__ if isinstance(root, types.ModuleType) else getattr(value, "__module__", None)
+        if not isinstance(module, str) or origin.is_ours(origin.module_origin(module)):
+            return
+        top = origin.top_level(module)
+        text = ast.unparse(function)
+        if text.endswith("seed") or not libraries.may_configure(
+            text if "." in text else f"{module}.{text}", value, top
+        ):
+            return
+        arguments = [*call.args, *(k.value for k in call.keywords)]
+        self._note(top, ast.unparse(call), " ".join(map(self._value, arguments)))
+
+    def _store(self, target: ast.Attribute | ast.Subscript) -> None:
+        base = read_of(target.value)
+        if base is None:
+            return
+        owner = follow(self._namespace, base)[0]
+        if isinstance(target, ast.Subscript):
+            root = self._namespace.get(base.name)
+            if not isinstance(root, types.ModuleType):
+                return  # an object of the notebook's, which is compared by content
+            owner = root
+        self._owned(owner, ast.unparse(target), self._value(target))
+
+    def _owned(self, owner: Any, statement: str, value: str) -> None:
+        if isinstance(owner, types.ModuleType):
+            module = owner.__name__
+        elif isinstance(owner, type):
+            module = owner.__module__
+        else:
+            return
+        if not origin.is_ours(origin.module_origin(module)):
+            self._note(origin.top_level(module), statement, value)
+
+    def _value(self, node: ast.expr) -> str:
+        """What an argument is now, as far as it can be told without running anything."""
+        if isinstance(node, ast.Constant):
+            return repr(node.value)
+        read = read_of(node)
+        if read is None:
+            return ast.dump(node)
+        value = follow(self._namespace, read)[0]
+        for kind, key in read.path[len(read.path) - 1 :]:
+            if (
+                kind == "attr"
+                and value is not ABSENT
+                and isinstance(getattr(value, "__dict__", None), dict | types.MappingProxyType)
+            ):
+                value = value.__dict__.get(key, value)
+        try:
+            return fingerprint(value).hex()
+        except Unfingerprintable:
+            return type(value).__qualname__
