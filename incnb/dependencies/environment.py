@@ -48,6 +48,10 @@ class Environment:
             self._known[key] = self._resolve(kind, locator)
         return self._known[key]
 
+    def forget(self) -> None:
+        """Let go of every object that was met."""
+        self._known.clear()
+
     def hidden(self) -> list[Any]:
         """Objects with unreadable state that were met while resolving."""
         return [value for known in self._known.values() if known.met is not None for value in known.met.hidden]

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
+import gc
+import io
 import re
 import socket
 import sys
@@ -32,10 +35,11 @@ from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
 from incnb.outputs.streams import Capture
-from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
-from incnb.store import Store, StoreError, Unpicklable, dump
+from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, resolver, restore, save
+from incnb.store import LoadError, Store, StoreError, Unpicklable, dump, load
 
 INLINE = 64 * 1024
+LARGE = 1024 * 1024
 SHOWN_EVENTS = 8
 HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
@@ -70,6 +74,7 @@ class Run:
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._before: dict[str, Any] = {}
+        self._values: dict[str, Any] = {}
         self._inputs = Inputs([], self.namespace)
         self._started = 0.0
 
@@ -86,18 +91,36 @@ class Run:
             self._not_saved(name, "has cached results from other code")
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
-        self._before = dict(self.namespace)
-        if not self.problems:
+        self._resizing()
+        self._watch = Watch(self.shell, self.namespace, self._expected)
+        if self.problems:
+            self._let_go()
+        else:
+            self._before = dict(self.namespace)
             roots = self._roots()
             locators = [r.locator for r in roots if r.fp and not r.module]
             if len(locators) > 1:
                 self.closure.add(Kind.VALUE, sharing.locator(locators))
-            self._inputs = Inputs(roots, self.namespace)
-        self._watch = Watch(self.shell, self.namespace, self._expected)
-        self._capture = Capture(self.shell)
-        self._capture.start()
+            self._inputs = Inputs(roots, self.namespace, self._codes())
+            self._capture = Capture(self.shell)
+            self._capture.start()
         self._watch.start()
         self._started = time.perf_counter()
+
+    def _resizing(self) -> None:
+        """`ndarray.resize` refuses an array that anybody else holds, as an observer does."""
+        arrays = any(type(f.value).__name__ == "ndarray" for f in self.closure.found.values())
+        if arrays and "resize" in self.analysis.attributes:
+            self._not_saved(".resize", "it may resize an array in place")
+
+    def _let_go(self) -> None:
+        """The run will not be kept: hold nothing of the user's while it goes on."""
+        for key, found in self.closure.found.items():
+            self.closure.found[key] = Found(found.dependency, None)
+        self.closure.hidden.clear()
+        self.environment.forget()
+        if "resize" in self.analysis.attributes:
+            gc.collect()
 
     @property
     def attempt(self) -> str:
@@ -167,6 +190,15 @@ class Run:
         # a frame that is read whole and by column is followed as the whole
         return sorted(roots, key=lambda root: not root.fp)
 
+    def _codes(self) -> dict[str, Any]:
+        found = self.closure.found.values()
+        kinds = types.FunctionType | type
+        return {
+            f.dependency.locator: f.value
+            for f in found
+            if f.dependency.kind is Kind.CODE and isinstance(f.value, kinds)
+        }
+
     def _expected(self, code: types.CodeType) -> bool:
         return self.closure.knows(code)
 
@@ -207,6 +239,8 @@ class Run:
         try:
             moved = self._moved()
             groups, deleted, rerun = self._outputs(value, moved)
+            for group in groups:
+                self._check_faithful(group)
             return self._write(store, groups, deleted, rerun, value, meta)
         except (NotSaved, Unpicklable) as error:
             self._not_saved(getattr(error, "path", ""), str(error))
@@ -285,6 +319,7 @@ class Run:
         changed = self._inputs.changed(moved) if moved else []
         if value is not None and (self.nested or any(e.type == "result" for e in self.events)):
             values[RESULT] = value
+        self._values = values
         groups = save(values, changed, self._inputs, self.namespace, dump)
         return groups, deleted, rerun
 
@@ -344,6 +379,28 @@ class Run:
             value, _, _ = follow(self.namespace, base)
             if isinstance(value, types.ModuleType | type | types.FunctionType):
                 raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
+
+    def _check_faithful(self, group: Group) -> None:
+        """What is saved must come back as it was: classes may have their own ways of pickling. Raises `NotSaved`.
+
+        Small groups are loaded once to see; of large ones, those that hold objects of classes of ours.
+        """
+        before = {name: bindings.describe(self._values[name], name) for name in group.names}
+        if group.size > LARGE and not any(b.met is not None and b.met.code for b in before.values()):
+            return
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                buffers = [bytearray(b) for b in group.pickled.buffers]
+                loaded = restore(group.pickled.data, buffers, resolver(self._live), self.namespace, load)
+            except (LoadError, LookupError, AttributeError) as error:
+                raise NotSaved(f"{', '.join(group.names)} cannot be loaded again: {error}") from error
+            after = {name: bindings.describe(loaded.values[name], name) for name in group.names}
+        for name, was in before.items():
+            if was.fp is not None and was.fp != after[name].fp:
+                raise NotSaved(f"{name} comes back changed by its own way of pickling")
+
+    def _live(self, module: str) -> dict[str, Any]:
+        return self.namespace if not module else sys.modules[module].__dict__
 
     def _write(
         self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], value: Any, meta: dict[str, Any]

@@ -21,8 +21,6 @@ Path = tuple[Step, ...]
 NODE_LIMIT = 200_000
 
 _LEAVES: tuple[type, ...] = (
-    type,
-    types.FunctionType,
     types.BuiltinFunctionType,
     types.ModuleType,
     types.CodeType,
@@ -45,6 +43,8 @@ def mutable_objects(value: Any, known: set[int] | None = None) -> Iterator[tuple
         cls = type(item)
         if cls in ATOMS or isinstance(item, _LEAVES) or id(item) in seen:
             continue
+        if isinstance(item, type | types.FunctionType) and "<" not in item.__qualname__:
+            continue  # found again by its name, if it is found at all
         seen.add(id(item))
         if len(seen) > NODE_LIMIT:
             raise TooLarge
@@ -73,6 +73,8 @@ def _children(item: Any, cls: type, path: Path | None) -> list[tuple[Any, Path |
         return [(v, None) for v in item if type(v) not in ATOMS]
     if cls is types.MethodType:
         return [(item.__self__, _then(path, "a", "__self__"))]
+    if isinstance(item, type | types.FunctionType):
+        return []
     if is_plain_instance(item):
         return [(v, _then(path, "a", k)) for k, v in raw_state(item).items() if type(v) not in ATOMS]
     return []

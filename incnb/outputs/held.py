@@ -103,7 +103,7 @@ def _in_frame(item: Any, cls: type) -> list[Any]:
     pandas = sys.modules["pandas"]
     if not isinstance(item, pandas.DataFrame | pandas.Series):
         return gc.get_referents(item)
-    out: list[Any] = [item.__dict__.get("_attrs")]
+    out: list[Any] = [item.attrs] if item.attrs else []
     columns = [item] if isinstance(item, pandas.Series) else [item.iloc[:, i] for i in range(item.shape[1])]
     for column in columns:
         if column.dtype.name == "object":

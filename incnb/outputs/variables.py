@@ -8,6 +8,9 @@ given to the live object on reuse. Outputs that share mutable objects are saved 
 
 from __future__ import annotations
 
+import functools
+import sys
+import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -40,6 +43,18 @@ class NotSaved(IncnbError):
     """What a run left behind cannot be saved as a whole; the message says which part and why."""
 
 
+_HOLDERS: tuple[type, ...] = (
+    types.BuiltinFunctionType,
+    types.CellType,
+    types.FunctionType,
+    types.MappingProxyType,
+    functools.partial,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
+
+
 @dataclass(slots=True)
 class Node:
     """One mutable object of an input, before the run."""
@@ -66,7 +81,7 @@ class Root:
 class Inputs:
     """The mutable objects that a cell's inputs hold, as they were before it ran."""
 
-    def __init__(self, roots: Iterable[Root], namespace: dict[str, Any]):
+    def __init__(self, roots: Iterable[Root], namespace: dict[str, Any], codes: dict[str, Any] | None = None):
         self.roots = list(roots)
         self.nodes: dict[int, Node] = {}
         self.too_large: set[int] = set()
@@ -82,12 +97,23 @@ class Inputs:
                 self.too_large.add(number)
         #: What the inputs hold and no path leads to: by id, the object and the input.
         self.beyond: dict[int, tuple[Any, str]] = {}
+        self.hidden: dict[int, str] = {}  # roots that hold something with a state of its own that no patch reaches
         owned = owned_in(namespace)
+        codes = codes or {}
         for number, root in enumerate(self.roots):
             if number not in self.too_large:
                 for ident, value in _held(root.value, root.locator, owned).items():
                     if ident not in self.nodes:
                         self.beyond[ident] = (value, root.locator)
+                        if isinstance(value, _HOLDERS) or hasattr(type(value), "__next__"):
+                            self.hidden[number] = type(value).__qualname__
+        for name, code in codes.items():
+            parts = list(code.__dict__.values())
+            if isinstance(code, types.FunctionType):
+                parts = [code.__defaults__, code.__kwdefaults__, code.__closure__, code.__dict__]
+            for ident, value in _held(parts, name, owned).items():
+                if ident not in self.nodes and value is not parts:
+                    self.beyond[ident] = (value, name)
 
     @staticmethod
     def _before(value: Any, path: Path | None, root: Root) -> Any:
@@ -101,6 +127,13 @@ class Inputs:
         for node in self.nodes.values():
             if node.root in moved and _differs(node, self.roots[node.root]):
                 out.append(node)
+        known = {id(node.value) for node in out}
+        for number in moved:
+            root = self.roots[number]
+            if not any(id(value) in known for value, _ in mutable_objects(root.value, set())):
+                raise NotSaved(f"{root.locator} changed in place, inside something that no path leads to")
+            if self.hidden.get(number):
+                raise NotSaved(f"{root.locator} changed in place, and it holds a {self.hidden[number]}")
         return out
 
     def reference(self, value: Any) -> tuple[Any, ...] | None:
@@ -198,20 +231,34 @@ def save(
     if states:
         parent[PATCHES] = PATCHES
     arrays: dict[int, int] = {}
+    foreign: set[int] = set()  # memory of masked arrays and the like, which pickle takes apart
+    exact: dict[int, str] = {}
     for name, value in [*values.items(), *((PATCHES, s[2]) for s in states)]:
         try:
             objects = list(mutable_objects(value, set()))
         except TooLarge:
             raise NotSaved(f"{name} is too large to follow what it shares") from None
         for item, path in objects:
-            if array_base(item) is item:
+            _check_memory(item, name)
+            base = array_base(item)
+            if base is not None and base is not item and base.nbytes <= max(8 * item.nbytes, 1 << 20):
+                arrays[id(base)] = 2  # `.base` gives it to whoever asks
+            if base is item:
                 arrays[id(item)] = arrays.get(id(item), 0) + (2 if path is None or path[-1:] != (("b", 0),) else 1)
             if id(item) in inputs.nodes:
                 continue
             first = owners.setdefault(id(item), name)
             if find(first) != find(name):
                 parent[find(name)] = find(first)
-        for ident in _held(value, name, owned):
+        reach = _held(value, name, owned)
+        foreign |= {id(array_base(v)) for v in reach.values() if _is_subclass_array(v)}
+        foreign |= {id(array_base(v.mask)) for v in reach.values() if _is_subclass_array(v) and hasattr(v, "mask")}
+        exact |= {
+            id(array_base(v)): name
+            for v in (value, *_top(value))
+            if array_base(v) is not None and not _is_subclass_array(v)
+        }
+        for ident in reach:
             if ident in inputs.nodes:
                 continue
             if ident in inputs.beyond:
@@ -219,6 +266,8 @@ def save(
             first = owners.setdefault(ident, name)
             if find(first) != find(name):
                 parent[find(name)] = find(first)
+    for ident in foreign & exact.keys():
+        raise NotSaved(f"{exact[ident]} shares memory with an array of a class of its own")
     members: dict[str, list[str]] = {}
     for name in parent:
         members.setdefault(find(name), []).append(name)
@@ -247,6 +296,26 @@ def save(
             Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred)))
         )
     return groups
+
+
+def _is_subclass_array(value: Any) -> bool:
+    return array_base(value) is not None and type(value).__name__ != "ndarray"
+
+
+def _top(value: Any) -> list[Any]:
+    """The direct members of a container of Python."""
+    return list(value.values()) if type(value) is dict else list(value) if type(value) in (list, tuple) else []
+
+
+def _check_memory(item: Any, name: str) -> None:
+    """Refuse arrays whose sharing of memory no pickle can keep."""
+    base = array_base(item)
+    if base is None:
+        return
+    memory = base.base.obj if isinstance(base.base, memoryview) else base.base
+    # two references: the one that the view holds, and the argument
+    if type(memory).__name__ in ("bytearray", "array", "mmap") and sys.getrefcount(memory) > 3:
+        raise NotSaved(f"{name} is an array over the memory of a {type(memory).__name__}")
 
 
 def live_in(namespace: dict[str, Any]) -> Callable[[str, str], object]:
