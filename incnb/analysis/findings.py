@@ -126,6 +126,14 @@ UNTRACKED_ATTRIBUTES = frozenset(
 _TRANSPARENT_MAGICS = frozenset({"time", "capture"})
 
 
+LOOKING_ATTRIBUTES = frozenset(
+    """
+    exists lexists isfile isdir islink ismount getsize getmtime getatime getctime samefile stat lstat access readlink
+    is_file is_dir is_symlink is_mount realpath abspath getcwd getcwdb cwd expanduser disk_usage which
+    """.split()  # noqa: SIM905  one a line would be a page
+)
+
+
 def find(tree: ast.AST) -> list[Finding]:
     """The findings in the source of a cell."""
     found: list[Finding] = []
@@ -149,6 +157,8 @@ def find(tree: ast.AST) -> list[Finding]:
 
 def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
     function = node.func
+    if not node.args and not node.keywords and getattr(function, "attr", getattr(function, "id", "")) == "Random":
+        return [Finding("untracked", "fresh randomness (Random without a seed)", node.lineno)]
     if isinstance(function, ast.Name) and function.id in ("vars", "dir") and not node.args:
         return [Finding("unsafe", f"{function.id}()", node.lineno)]
     if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call)):
@@ -187,6 +197,8 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
         return [Finding("untracked", f"the clock (.{name})", line)]
     if name in UNTRACKED_ATTRIBUTES:
         return [Finding("untracked", f"a file read or written by native code (.{name})", line)]
+    if name in LOOKING_ATTRIBUTES:
+        return [Finding("untracked", f"files it looks at (.{name})", line)]
     if name in ("__doc__", "getdoc"):
         return [Finding("untracked", f"docstrings (.{name})", line)]
     if name in EFFECT_NAMES:

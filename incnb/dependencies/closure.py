@@ -221,9 +221,7 @@ class Closure:
         self._met(resolved)
         self._via.pop()
         self.keep(locator, resolved)
-        if not isinstance(value, type):
-            self._library_object(f"{getattr(value, '__module__', '')}.{getattr(value, '__name__', '')}", value)
-        else:
+        if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
             self._library_object(f"{value.__module__}.{value.__qualname__}", value)
 
     def _function(self, function: types.FunctionType, locator: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 import types
 from typing import Any
@@ -18,7 +19,10 @@ from incnb.fingerprint.code import references
 
 _CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
 _PROCESS = [os.getpid, os.getppid, os.urandom, os.getlogin, os.times, os.getcwd, os.getcwdb, id, hash]
-_UNTRACKED_CALLS = {id(f): f for f in [*_CLOCKS, *_PROCESS]}
+_LOOKS = [os.stat, os.lstat, os.access, os.readlink, os.path.exists, os.path.lexists, os.path.isfile, os.path.isdir]
+_LOOKS += [os.path.islink, os.path.getsize, os.path.getmtime, os.path.getatime, os.path.getctime, os.path.samefile]
+_LOOKS += [os.path.realpath, os.path.abspath, os.path.expanduser, shutil.which, shutil.disk_usage]
+_UNTRACKED_CALLS = {id(f): f for f in [*_CLOCKS, *_PROCESS, *_LOOKS]}
 
 #: Top-level modules whose functions read what nothing here follows.
 _UNTRACKED_MODULES = {
@@ -126,7 +130,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
     """What reaching one object of a library tells; `path` is how it is named."""
     name = path.strip(".")
     if _UNTRACKED_CALLS.get(id(value)) is value:
-        return [Finding("untracked", f"{name}() answers differently each time")]
+        what = "looks at files" if value in _LOOKS else "answers differently each time"
+        return [Finding("untracked", f"{name}() {what}")]
     module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
     top = origin.top_level(module) if isinstance(module, str) else ""
     for candidate in (top, origin.top_level(name)):
@@ -177,6 +182,8 @@ def configuring(function: types.FunctionType) -> list[Finding]:
         root = function.__globals__.get(read.name)
         if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
             last = str(read.path[-1][1])
+            if last == "Random" and root.__name__ == "random":
+                out.append(Finding("untracked", f"fresh randomness ({function.__qualname__}() makes a Random)"))
             if _CONFIGURES.match(last) and last not in ("add_", "append", "insert"):
                 out.append(Finding("untracked", f"{function.__qualname__}() may configure {root.__name__} ({last})"))
     return out

@@ -7,7 +7,6 @@ dependency that is not tracked is never left out in silence.
 from __future__ import annotations
 
 import ast
-import base64
 import contextlib
 import gc
 import io
@@ -24,6 +23,7 @@ from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
 from incnb.engine.hidden import HiddenState
+from incnb.engine.keep import check_faithful, group_record
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, Unfingerprintable, origin
 from incnb.fingerprint.code import Read
@@ -35,11 +35,9 @@ from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
 from incnb.outputs.streams import Capture
-from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, resolver, restore, save
-from incnb.store import LoadError, Store, StoreError, Unpicklable, dump, load
+from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
+from incnb.store import Store, StoreError, Unpicklable, dump
 
-INLINE = 64 * 1024
-LARGE = 1024 * 1024
 SHOWN_EVENTS = 8
 HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
@@ -238,15 +236,20 @@ class Run:
             return None
         try:
             moved = self._moved()
-            groups, deleted, rerun = self._outputs(value, moved)
-            for group in groups:
-                self._check_faithful(group)
-            return self._write(store, groups, deleted, rerun, value, meta)
+            # classes that print while they are pickled print into nobody's cell
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                return self._kept(store, value, meta, moved)
         except (NotSaved, Unpicklable) as error:
             self._not_saved(getattr(error, "path", ""), str(error))
         except StoreError as error:
             self.problems.append(Reason(Code.NOT_SAVED, "store", "store", str(error)))
         return None
+
+    def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
+        groups, deleted, rerun = self._outputs(value, moved)
+        for group in groups:
+            check_faithful(group, self._values, self.namespace)
+        return self._write(store, groups, deleted, rerun, value, meta)
 
     def _moved(self) -> set[int]:
         """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
@@ -300,11 +303,12 @@ class Run:
     def _outputs(self, value: Any, moved: set[int]) -> tuple[list[Group], list[str], list[int]]:
         after = self.namespace
         rerun, in_place = self._rerun()
-        stored = (self.analysis.stores | self.closure.stores) - in_place
+        meant = self.analysis.stores | self.closure.stores
+        stored = meant - in_place
         for name in after.keys() | self._before.keys():
             if after.get(name, ABSENT) is not self._before.get(name, ABSENT):
                 stored.add(name)
-        stored = {n for n in stored if not HIDDEN_NAMES.match(n) and n not in in_place}
+        stored = {n for n in stored if (n in meant or not HIDDEN_NAMES.match(n)) and n not in in_place}
         values: dict[str, Any] = {}
         for name in sorted(stored):
             if name not in after:
@@ -380,35 +384,13 @@ class Run:
             if isinstance(value, types.ModuleType | type | types.FunctionType):
                 raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
 
-    def _check_faithful(self, group: Group) -> None:
-        """What is saved must come back as it was: classes may have their own ways of pickling. Raises `NotSaved`.
-
-        Small groups are loaded once to see; of large ones, those that hold objects of classes of ours.
-        """
-        before = {name: bindings.describe(self._values[name], name) for name in group.names}
-        if group.size > LARGE and not any(b.met is not None and b.met.code for b in before.values()):
-            return
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            try:
-                buffers = [bytearray(b) for b in group.pickled.buffers]
-                loaded = restore(group.pickled.data, buffers, resolver(self._live), self.namespace, load)
-            except (LoadError, LookupError, AttributeError) as error:
-                raise NotSaved(f"{', '.join(group.names)} cannot be loaded again: {error}") from error
-            after = {name: bindings.describe(loaded.values[name], name) for name in group.names}
-        for name, was in before.items():
-            if was.fp is not None and was.fp != after[name].fp:
-                raise NotSaved(f"{name} comes back changed by its own way of pickling")
-
-    def _live(self, module: str) -> dict[str, Any]:
-        return self.namespace if not module else sys.modules[module].__dict__
-
     def _write(
         self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], value: Any, meta: dict[str, Any]
     ) -> tuple[str, int]:
         saved = 0
         records = []
         for group in groups:
-            record, size = self._group(store, group, value)
+            record, size = group_record(store, group, self.namespace)
             saved += size
             records.append(record)
         version = Dependency(Kind.VERSION, "--version", self.options.version, self.options.version)
@@ -427,35 +409,6 @@ class Run:
             },
         }
         return store.put_trace(self.analysis.code, trace), saved
-
-    def _group(self, store: Store, group: Group, value: Any) -> tuple[dict[str, Any], int]:
-        data = group.pickled.data
-        record: dict[str, Any] = {
-            "names": group.names,
-            "patched": group.patched,
-            "bytes": group.size,
-            "refers": group.refers,
-        }
-        if len(data) <= INLINE:
-            record["pickle"] = base64.b64encode(data).decode()
-        else:
-            record["blob"] = store.put_blob(data).to_dict()
-        record["buffers"] = [store.put_blob(buffer).to_dict() for buffer in group.pickled.buffers]
-        record["tree"] = {}
-        record["words"] = []
-        if group.size > INLINE:
-            classes: set[str] = set()
-            for name in group.names:
-                if name == RESULT:
-                    continue
-                found = bindings.describe(self.namespace[name], name)
-                if found.fp is not None and found.met is not None:
-                    record["tree"][name] = found.fp
-                    classes |= {c.rpartition(":")[2].partition(".")[0] for c in found.met.code}
-                    parts = bindings.parts_of(self.namespace[name]) or {}
-                    record["tree"].update({f"{name}{part}": fp for part, fp in parts.items()})
-            record["words"] = sorted(classes)
-        return record, group.size
 
 
 def _own(value: Any, name: str) -> bytes | None:

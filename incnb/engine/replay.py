@@ -49,6 +49,7 @@ class Replay:
         self._late: PendingGroup | None = None
         self._live: Capture | None = None
         self._printed: list[Event] = []
+        self._after: list[Event] = []
         self._started = time.perf_counter()
 
     # -- before the tree is replaced
@@ -64,9 +65,12 @@ class Replay:
         """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
         rerun = [body[index] for index in self.outputs["rerun"] if index < len(body)]
         if rerun:
-            rerun.insert(0, _at(ast.parse(f"{HOOK}.begin()").body[0], body[0]))
+            first = next((i for i, s in enumerate(rerun) if not is_future(s)), len(rerun))
+            rerun.insert(first, _at(ast.parse(f"{HOOK}.begin()").body[0], body[0]))
         last = body[-1] if body and isinstance(body[-1], ast.Expr) else None
-        plain = body[:-1] if last is not None else body
+        plain = [
+            s for s in (body[:-1] if last is not None else body) if not is_future(s)
+        ]  # they run first, or not at all
         anchor = body[0]
         ask = _at(ast.parse(f"if not {HOOK}.restore(): pass").body[0], anchor)
         assert isinstance(ask, ast.If)
@@ -80,6 +84,10 @@ class Replay:
         return [*rerun, ask, choice]
 
     # -- called by the tree
+
+    def enter(self) -> None:
+        """The tree is about to run in place of the cell."""
+        self._pending.paused = True
 
     def begin(self) -> None:
         """Imports and definitions run now; what they print (a module at its first import) was recorded too."""
@@ -95,6 +103,8 @@ class Replay:
             self._restore()
         except (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, IncnbError) as error:
             self.problem = str(error) or type(error).__name__
+            self._pending.paused = False
+            self._pending.bring_in_all()
             return False
         self.restored = True
         return True
@@ -116,6 +126,8 @@ class Replay:
         """Put the real value where the display hook left its stand-in (`_`, `Out[n]`)."""
         if self._live is not None:
             self._live.stop()  # a definition raised
+        self._pending.paused = False
+        play(self.shell, self._after)
         shown = self._shown
         if shown is None:
             return
@@ -161,7 +173,10 @@ class Replay:
         for name in self.outputs["deleted"]:
             self._pending.forget(name)
             self.namespace.pop(name, None)
-        play(self.shell, _without(self._printed, [Event.from_dict(e) for e in self.outputs["events"]]))
+        events = [Event.from_dict(e) for e in self.outputs["events"]]
+        at = next((i for i, e in enumerate(events) if e.type == "result"), len(events))
+        self._after = events[at + 1 :]  # figures are shown after the result
+        play(self.shell, _without(self._printed, events[:at]))
         self.seconds = time.perf_counter() - self._started
 
     def _may_wait(self, group: dict[str, Any]) -> bool:
@@ -198,6 +213,10 @@ class Replay:
 
     def _namespaces(self, module: str) -> dict[str, Any]:
         return self.namespace if not module else sys.modules[module].__dict__
+
+
+def is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
 
 def _without(shown: list[Event], events: list[Event]) -> list[Event]:

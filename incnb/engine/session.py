@@ -8,7 +8,6 @@ execution of the cell and one line; after three the session switches itself off.
 from __future__ import annotations
 
 import ast
-import builtins
 import os
 import time
 import uuid
@@ -28,6 +27,7 @@ from incnb.engine.record import Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
+from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
@@ -82,6 +82,7 @@ class Session:
         self.hidden = HiddenState()
         self.configured = Configured(self.namespace)
         self._trees: list[ast.AST] = []
+        self._said: set[str] = set()
         self.current: Tracked | None = None
         self.raw_cell = ""
         self.faults = 0
@@ -145,7 +146,7 @@ class Session:
     def finish(self, success: bool, value: Any) -> Decision | None:
         """IPython reports that the cell has run."""
         tracked, self.current = self.current, None
-        vars(builtins).pop(HOOK, None)
+        self.namespace.pop(HOOK, None)
         if tracked is None:
             return None
         try:
@@ -159,7 +160,8 @@ class Session:
             self._fault(error, tracked)
         self.decisions.append(decision)
         problem = write_report(decision)
-        if problem:
+        if problem and problem not in self._said:
+            self._said.add(problem)
             self.say(problem)
         self.tell(decision, tracked.options)
         return decision
@@ -173,7 +175,7 @@ class Session:
     def close(self) -> None:
         """Leave the shell: load what is pending, undo every hook."""
         self.abandon()
-        vars(builtins).pop(HOOK, None)
+        self.namespace.pop(HOOK, None)
         self.pending.close()
 
     # -- deciding
@@ -212,7 +214,7 @@ class Session:
         if not tracked.nested:
             return tree
         run.nested = True
-        setattr(builtins, HOOK, self)
+        self.namespace[HOOK] = self
         return self._noting_the_end(tree)
 
     def _look_up(
@@ -225,6 +227,8 @@ class Session:
             alone=self.pending.alone,
             configured=self._configuration,
         )
+        if _awaits(tree) and leftovers.users_tasks():
+            return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
         answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self._producer)
         if answer.trace is None:
             return None, answer.reasons or [self._never(tracked, analysis)]
@@ -242,7 +246,8 @@ class Session:
         tracked.replay = replay
         tracked.reasons = self._cutoff(tracked, answer)
         tracked.decide = time.perf_counter() - tracked.started
-        setattr(builtins, HOOK, replay)
+        self.namespace[HOOK] = replay
+        replay.enter()
         return ast.Module(replay.tree(tree.body), tree.type_ignores), []
 
     def _before_redefining(self, tree: ast.Module, replay: Replay) -> None:
@@ -385,8 +390,9 @@ class Session:
             except BaseException as again:
                 error = again
         tracked.run = tracked.replay = None
-        vars(builtins).pop(HOOK, None)
-        self.faults += 1
+        self.namespace.pop(HOOK, None)
+        if _is_ours(error):
+            self.faults += 1
         what = error if isinstance(error, IncnbError) else f"{type(error).__name__}: {error}"
         tracked.reasons = [Reason(Code.NOT_SAVED, "", "incnb", shorten(f"a fault of incnb: {what}"))]
         if os.environ.get("INCNB_DEBUG"):
@@ -396,6 +402,27 @@ class Session:
         if self.faults >= FAULT_LIMIT and not self.off:
             self.off = True
             self.say(f"incnb switched itself off after {FAULT_LIMIT} faults of its own; the last was {what}")
+
+
+def _awaits(tree: ast.Module) -> bool:
+    """Whether the cell gives way to other tasks (functions that it only defines do not)."""
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return False
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error was raised by our code, and not by a method of the user's that we asked."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return str(name).partition(".")[0] == "incnb" or not str(name)
 
 
 def _nested_words(tree: ast.AST) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -53,10 +52,8 @@ def encode_with(write: Callable[[Encoder], None], name: str = "") -> Encoder:
     """The encoder after `write(encoder)`; the same errors as `encode`."""
     encoder = Encoder(name)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            write(encoder)
-            encoder.settle()
+        write(encoder)
+        encoder.settle()
     except Unfingerprintable:
         raise
     except RecursionError as error:

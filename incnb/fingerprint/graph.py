@@ -19,6 +19,7 @@ from incnb.fingerprint.instances import is_plain_instance, raw_state
 Step = tuple[str, Any]
 Path = tuple[Step, ...]
 NODE_LIMIT = 200_000
+DEPTH_LIMIT = 60  # longer paths are not followed: they would cost the square of the depth
 
 _LEAVES: tuple[type, ...] = (
     types.BuiltinFunctionType,
@@ -81,7 +82,7 @@ def _children(item: Any, cls: type, path: Path | None) -> list[tuple[Any, Path |
 
 
 def _then(path: Path | None, kind: str, key: Any) -> Path | None:
-    return None if path is None else (*path, (kind, key))
+    return None if path is None or len(path) > DEPTH_LIMIT else (*path, (kind, key))
 
 
 def array_base(value: Any) -> Any:

@@ -100,6 +100,10 @@ class Tracker(ast.NodeTransformer):
             return self._module(node)
         except Lost as lost:
             raise NotStarted(f"incnb: {lost}") from None
+        except KeyboardInterrupt:
+            interrupt = KeyboardInterrupt()
+            interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: "]  # type: ignore[attr-defined]
+            raise interrupt from None
 
     def _module(self, tree: ast.Module) -> ast.Module:
         self._visited += 1

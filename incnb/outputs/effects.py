@@ -1,9 +1,10 @@
 """What a cell does outside of what is recorded, watched while it runs.
 
-One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen by
-shadowing a few functions of Python for the time of the cell: reads of `os.environ`, `os.stat` and its relatives,
-`os.getcwd`, and the sources of entropy. Before and after are compared for the global random generators, open figures,
-threads, tasks and widgets. On Python 3.12 and later `sys.monitoring` also tells which functions of ours really ran.
+One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen
+where the user cannot: in the key coder of `os.environ` and in the private doors through which `random` and numpy draw
+entropy. Looking at a path without opening it (`os.stat`, `Path.exists`) is known by name (`analysis.findings`).
+Before and after are compared for the global random generators, open figures, threads, tasks and widgets. On Python
+3.12 and later `sys.monitoring` also tells which functions of ours really ran.
 
 Whose doing an event is, is read from the stack: the import system's own reads and a library's reads of its own files
 belong to the package; what happens below the user's code is the user's. An audit hook cannot be removed, so there is
@@ -186,16 +187,11 @@ class Watch:
     # -- what raises no audit event
 
     def _shadow(self) -> None:
-        environ = type(os.environ)
-        self._replace(environ, "__getitem__", self._environ_getitem(environ.__getitem__))
-        self._replace(environ, "__iter__", self._environ_iter(environ.__iter__))
-        for name in ("stat", "lstat", "access", "readlink"):
-            self._replace(os, name, self._stat(getattr(os, name)))
-        for name in ("getcwd", "getcwdb"):
-            self._replace(os, name, self._noting(getattr(os, name), "it read the working directory", direct=True))
-        self._replace(os, "urandom", self._entropy(os.urandom))
+        # the instance's own attributes: no frame of ours is left when a lookup raises
+        environ: Any = os.environ
+        self._replace(environ, "encodekey", self._environ_key(environ.encodekey))
+        self._replace(environ, "decodekey", self._environ_all(environ.decodekey))
         self._replace(random, "_urandom", self._entropy(random._urandom))  # type: ignore[attr-defined]
-        self._replace(random.Random, "seed", self._seed(random.Random.seed))
         bits = sys.modules.get("numpy.random.bit_generator")
         if hasattr(bits, "randbits"):
             self._replace(bits, "randbits", self._entropy(bits.randbits))  # type: ignore[union-attr]
@@ -210,21 +206,21 @@ class Watch:
 
         self._undo.append(undo)
 
-    def _environ_getitem(self, original: Any) -> Any:
-        def __getitem__(mapping: Any, key: Any) -> Any:
+    def _environ_key(self, original: Any) -> Any:
+        def encodekey(key: Any) -> Any:
             self._environment(key)
-            return original(mapping, key)
+            return original(key)
 
-        return __getitem__
+        return encodekey
 
-    def _environ_iter(self, original: Any) -> Any:
-        def __iter__(mapping: Any) -> Any:
+    def _environ_all(self, original: Any) -> Any:
+        def decodekey(key: Any) -> Any:
             with self._alone() as alone:
                 if alone and self._on_behalf(direct=True) is not None:
                     self._note("untracked", "it read all environment variables")
-            return original(mapping)
+            return original(key)
 
-        return __iter__
+        return decodekey
 
     def _environment(self, key: Any) -> None:
         with self._alone() as alone:
@@ -237,25 +233,6 @@ class Watch:
             if not (through and isinstance(key, str) and key.upper().startswith(BENIGN_ENV)):
                 self._note("untracked", f"it read the environment variable {_text(key)}")
 
-    def _stat(self, original: Any) -> Any:
-        def stat(path: Any, *args: Any, **options: Any) -> Any:
-            if isinstance(path, str | bytes | os.PathLike):
-                with self._alone() as alone:
-                    if alone:
-                        self._file(os.fsdecode(path), "looked at")
-            return original(path, *args, **options)
-
-        return stat
-
-    def _noting(self, original: Any, what: str, *, direct: bool) -> Any:
-        def noting(*args: Any) -> Any:
-            with self._alone() as alone:
-                if alone and self._on_behalf(direct=direct) is not None:
-                    self._note("untracked", what)
-            return original(*args)
-
-        return noting
-
     def _entropy(self, original: Any) -> Any:
         def entropy(*args: Any) -> Any:
             self._fresh()
@@ -263,14 +240,6 @@ class Watch:
                 return original(*args)
 
         return entropy
-
-    def _seed(self, original: Any) -> Any:
-        def seed(generator: Any, a: Any = None, version: int = 2) -> Any:
-            if a is None:
-                self._fresh()
-            return original(generator, a, version)
-
-        return seed
 
     def _fresh(self) -> None:
         with self._alone() as alone:

@@ -83,6 +83,11 @@ def _tasks() -> set[Any]:
         return set()
 
 
+def users_tasks() -> list[Any]:
+    """Tasks of the user's that are still running."""
+    return [t for t in _tasks() if not t.done() and not _is_kernel_task(t)]
+
+
 def _is_kernel_task(task: Any) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     filename = getattr(code, "co_filename", "")

@@ -21,7 +21,7 @@ def state_of(value: Any) -> tuple[str, Any] | None:
     if cls in (list, collections.deque, set, bytearray):
         return "items", list(value) if cls is not bytearray else bytes(value)
     if isinstance(value, dict) and cls in (dict, collections.defaultdict, collections.OrderedDict, collections.Counter):
-        return "pairs", list(value.items())
+        return "pairs", (list(value), list(value.values()))
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         if cls is numpy.ndarray:
@@ -67,7 +67,7 @@ def apply(value: Any, kind: str, state: Any) -> None:
     elif kind == "pairs":
         value.clear()
         store = collections.OrderedDict.__setitem__ if isinstance(value, collections.OrderedDict) else dict.__setitem__
-        for key, item in state:
+        for key, item in zip(*state, strict=True):
             store(value, key, item)
     elif kind == "array":
         value[...] = state

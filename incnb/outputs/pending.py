@@ -120,6 +120,7 @@ class Pending:
         self._main: types.ModuleType | None = None
         self._tool: int | None = None
         self._closed = False
+        self.paused = False  # while a reuse is in progress, whose code mentions names without reading them
 
     def __bool__(self) -> bool:
         return bool(self.groups)
@@ -185,7 +186,7 @@ class Pending:
                 return
             values = group.load()
             for member in list(group.names):
-                if member not in self.namespace and member in values:
+                if member not in self.namespace and member in values and member.isidentifier():
                     self.namespace[member] = values[member]
                 self.groups.pop(member, None)
             group.names.clear()
@@ -240,7 +241,11 @@ class Pending:
 
     def close(self) -> None:
         """Load everything and leave no trace in the process."""
-        self.bring_in_all()
+        for name in list(self.groups):
+            try:
+                self.bring_in(name)
+            except Lost:
+                self.forget(name)
         self._closed = True
         self._shut()
 
@@ -279,6 +284,8 @@ class Pending:
             self._tool = None
 
     def _started(self, code: types.CodeType, offset: int) -> Any:
+        if self.paused:
+            return None
         if not self.groups or self.groups.keys().isdisjoint(code.co_names):
             return sys.monitoring.DISABLE  # type: ignore[attr-defined, unused-ignore]
         frame = sys._getframe(1)

@@ -182,8 +182,8 @@ def _same(before: Any, now: Any) -> bool:
         return list(before) == list(now) and all(before[k] is now[k] for k in before)
     if len(before) != len(now):
         return False
-    if before and isinstance(before[0], tuple) and isinstance(now[0], tuple) and len(before[0]) == 2 == len(now[0]):
-        return all(a is b or (a[0] is b[0] and a[1] is b[1]) for a, b in zip(before, now, strict=True))
+    if isinstance(before, tuple) and isinstance(now, tuple):  # the keys and the values of a mapping
+        return _same(before[0], now[0]) and _same(before[1], now[1])
     return all(a is b for a, b in zip(before, now, strict=True))
 
 

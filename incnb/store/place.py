@@ -37,7 +37,12 @@ def explain(what: str, path: Path | str, error: BaseException, advice: str = "")
 def default_root() -> Path:
     """`INCNB_STORE`, else the user's cache folder."""
     chosen = os.environ.get("INCNB_STORE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("incnb")
+    if not chosen:
+        return platformdirs.user_cache_path("incnb")
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError:  # `~nobody`: a folder of that name is what is left
+        return Path(chosen)
 
 
 def inspect(root: Path) -> bool:
@@ -74,7 +79,8 @@ def _trust(path: Path, info: os.stat_result, what: str) -> None:
 
 def prepare(root: Path) -> None:
     """Make the store at `root` ready for writing, or raise StoreError."""
-    inspect(root)
+    if inspect(root) and not (root / "CACHEDIR.TAG").exists() and not _is_empty(root):
+        raise StoreError(f"the store's folder holds other things ({root}): choose an empty or new one with INCNB_STORE")
     try:
         make_private(root)
         for name in FOLDERS:
@@ -86,6 +92,14 @@ def prepare(root: Path) -> None:
         raise explain("the store cannot be made", root, error, advice) from error
     # Looked at again: somebody may have been faster in a shared folder such as /tmp.
     inspect(root)
+
+
+def _is_empty(root: Path) -> bool:
+    """Whether a folder holds nothing but what a store may have begun to make."""
+    try:
+        return {entry.name for entry in os.scandir(root)} <= {*FOLDERS, ".gitignore"}
+    except OSError:
+        return True  # the next step says what is wrong
 
 
 def make_private(folder: Path) -> None:

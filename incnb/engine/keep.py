@@ -1,0 +1,66 @@
+"""Groups of outputs on their way to the store: checked to come back as they were, written, and described."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from typing import Any
+
+from incnb.dependencies import bindings
+from incnb.outputs.variables import RESULT, Group, NotSaved, resolver, restore
+from incnb.store import LoadError, Store, load
+
+INLINE = 64 * 1024
+
+
+def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    data = group.pickled.data
+    record: dict[str, Any] = {
+        "names": group.names,
+        "patched": group.patched,
+        "bytes": group.size,
+        "refers": group.refers,
+    }
+    if len(data) <= INLINE:
+        record["pickle"] = base64.b64encode(data).decode()
+    else:
+        record["blob"] = store.put_blob(data).to_dict()
+    record["buffers"] = [store.put_blob(buffer).to_dict() for buffer in group.pickled.buffers]
+    record["tree"] = {}
+    record["words"] = []
+    if group.size > INLINE:
+        classes: set[str] = set()
+        for name in group.names:
+            if name == RESULT:
+                continue
+            found = bindings.describe(namespace[name], name)
+            if found.fp is not None and found.met is not None:
+                record["tree"][name] = found.fp
+                classes |= {c.rpartition(":")[2].partition(".")[0] for c in found.met.code}
+                parts = bindings.parts_of(namespace[name]) or {}
+                record["tree"].update({f"{name}{part}": fp for part, fp in parts.items()})
+        record["words"] = sorted(classes)
+    return record, group.size
+
+
+def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, Any]) -> None:
+    """What is saved must come back as it was: classes may have their own ways of pickling. Raises `NotSaved`.
+
+    Groups that hold objects of classes of ours are loaded once to see.
+    """
+
+    def live(module: str) -> dict[str, Any]:
+        return namespace if not module else sys.modules[module].__dict__
+
+    before = {name: bindings.describe(values[name], name) for name in group.names}
+    if not any(b.met is not None and b.met.code for b in before.values()):
+        return
+    try:
+        buffers = [bytearray(b) for b in group.pickled.buffers]
+        loaded = restore(group.pickled.data, buffers, resolver(live), namespace, load)
+    except (LoadError, LookupError, AttributeError) as error:
+        raise NotSaved(f"{', '.join(group.names)} cannot be loaded again: {error}") from error
+    after = {name: bindings.describe(loaded.values[name], name) for name in group.names}
+    for name, was in before.items():
+        if was.fp is not None and was.fp != after[name].fp:
+            raise NotSaved(f"{name} comes back changed by its own way of pickling")
