@@ -135,7 +135,15 @@ class Replay:
             number = next((n for n, v in self.namespace.get("_oh", {}).items() if v is shown), None)
             names = {n for n in ("_", "__", "___", f"_{number}") if self.namespace.get(n) is shown}
             self._late.words = self._late.words | {"_", "__", "___", "Out", "_oh", f"_{number}"}
-            self._late.placed = lambda values: place(self.shell, shown, values[RESULT])
+            late = f"_{number}"
+
+            def placed(values: dict[str, Any]) -> None:
+                place(self.shell, shown, values[RESULT])
+                self.namespace.setdefault(late, values[RESULT])
+                for name in ("__", "___"):
+                    self.namespace.setdefault(name, getattr(self.shell.displayhook, name, ""))
+
+            self._late.placed = placed
             for name in names - {"_"}:
                 self.namespace.pop(name, None)
             return
