@@ -96,7 +96,7 @@ class Run:
         else:
             self._before = dict(self.namespace)
             roots = self._roots()
-            locators = [r.locator for r in roots if r.fp and not r.module]
+            locators = [r.locator for r in roots]
             if len(locators) > 1:
                 self.closure.add(Kind.VALUE, sharing.locator(locators))
             self._inputs = Inputs(roots, self.namespace, self._codes())

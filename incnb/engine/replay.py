@@ -87,6 +87,7 @@ class Replay:
 
     def enter(self) -> None:
         """The tree is about to run in place of the cell."""
+        self._started = time.perf_counter()
         self._pending.paused = True
 
     def begin(self) -> None:

@@ -208,8 +208,8 @@ class Session:
             run.problems.append(reasons[0])
             tracked.reasons = []
         tracked.run = run
-        tracked.decide = time.perf_counter() - tracked.started
         run.start()
+        tracked.decide = time.perf_counter() - tracked.started
         self._name_latest_failure(tracked, run)
         if not tracked.nested:
             return tree

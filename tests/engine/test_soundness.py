@@ -97,6 +97,7 @@ CHANGES: dict[str, tuple[list[str], str, list[str]]] = {
     "a qualified name": (["def f(): pass"], "r = f.__qualname__", ["def f(): pass\nf.__qualname__ = 'g'"]),
     "sharing between inputs": (["a = [1]\nb = a"], "a.append(2)\nr = list(b)", ["a = [1]\nb = [1]"]),
     "sharing inside an input": (["a = [[0]] * 2"], "a[0].append(1)\nr = str(a)", ["a = [[0], [0]]"]),
+    "an alias of a frame read by column": (["import pandas as pd\na = pd.DataFrame({'x': [1]})\nb = a"], "b['x'] = 5\nr = int(a['x'].sum())", ["import pandas as pd\na = pd.DataFrame({'x': [1]})\nb = a.copy()"]),
     "memory shared by arrays": (["import numpy as np\na = np.zeros(3)\nb = a[:]"], "a[0] = 1\nr = b.tolist()", ["import numpy as np\na = np.zeros(3)\nb = a.copy()"]),
     "an alias of a frame": (["import pandas as pd\na = pd.DataFrame({'x': [1]})\nb = a"], "a['y'] = 2\nr = list(b)", ["import pandas as pd\na = pd.DataFrame({'x': [1]})\nb = a.copy()"]),
     "the decimal context": (["import decimal"], "r = str(decimal.Decimal(1) / 3)", ["import decimal\ndecimal.getcontext().prec = 5"]),

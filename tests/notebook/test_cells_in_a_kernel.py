@@ -99,7 +99,7 @@ def test_an_interrupt_behaves_as_without_and_records_nothing(notebook: Notebook)
     cell = MARK + "import time\nprint('go', flush=True)\ntime.sleep(30)\ndone = 1"
     with notebook.kernel() as nb:
         request = nb.kernel.start(cell)
-        time.sleep(1.5)
+        time.sleep(3)
         nb.kernel.interrupt()
         run = nb.kernel.wait(request, cell)
         assert run.error is not None and run.error[0] == "KeyboardInterrupt"
