@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import types
+from dataclasses import replace
 from typing import Any
 
 import xxhash
@@ -249,7 +250,16 @@ class Run:
         groups, deleted, rerun = self._outputs(value, moved)
         for group in groups:
             check_faithful(group, self._values, self.namespace)
-        return self._write(store, groups, deleted, rerun, value, meta)
+        self._describe_parts({id(self._inputs.roots[number].value) for number in moved})
+        return self._write(store, groups, deleted, rerun, meta)
+
+    def _describe_parts(self, moved: set[int]) -> None:
+        """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
+        for key, found in self.closure.found.items():
+            if found.dependency.kind is Kind.VALUE and id(found.value) not in moved:
+                parts = bindings.parts_of(found.value)
+                if parts:
+                    self.closure.found[key] = Found(replace(found.dependency, parts=parts), found.value)
 
     def _moved(self) -> set[int]:
         """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
@@ -385,7 +395,7 @@ class Run:
                 raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
 
     def _write(
-        self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], value: Any, meta: dict[str, Any]
+        self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], meta: dict[str, Any]
     ) -> tuple[str, int]:
         saved = 0
         records = []
