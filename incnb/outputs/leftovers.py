@@ -24,7 +24,7 @@ class Snapshot:
         self._torch = _torch_state()
         self._threads = set(threading.enumerate())
         self._tasks = _tasks()
-        self._comms = _comms()
+        self._comms = open_comms()
         self._figures = _figures()
 
     def compare(self) -> list[tuple[Any, str]]:
@@ -44,9 +44,9 @@ class Snapshot:
             if thread not in self._threads and thread.is_alive() and not thread.name.startswith(_POOLS):
                 found.append(("effect", f"it left the thread {thread.name!r} running"))
         for task in _tasks() - self._tasks:
-            if not task.done() and not _is_kernel_task(task):
+            if not task.done() and not is_kernel_task(task):
                 found.append(("effect", f"it left the task {task.get_name()!r} running"))
-        if _comms() > self._comms:
+        if open_comms() > self._comms:
             found.append(("effect", "it made a widget that a person can operate"))
         if self._figures or _figures():
             found.append(("untracked", "a matplotlib figure is left open"))
@@ -85,10 +85,10 @@ def _tasks() -> set[Any]:
 
 def users_tasks() -> list[Any]:
     """Tasks of the user's that are still running."""
-    return [t for t in _tasks() if not t.done() and not _is_kernel_task(t)]
+    return [t for t in _tasks() if not t.done() and not is_kernel_task(t)]
 
 
-def _is_kernel_task(task: Any) -> bool:
+def is_kernel_task(task: Any) -> bool:
     code = getattr(task.get_coro(), "cr_code", None)
     filename = getattr(code, "co_filename", "")
     return any(
@@ -97,7 +97,7 @@ def _is_kernel_task(task: Any) -> bool:
     )
 
 
-def _comms() -> int:
+def open_comms() -> int:
     comm = sys.modules.get("comm")
     if comm is None:
         return 0

@@ -17,7 +17,6 @@ becomes pending: `allowed` says so, and the value is restored at once.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import types
@@ -131,7 +130,7 @@ class Pending:
         """Whether names may become pending now: nobody else is there who could need them unseen."""
         if self.not_now & set(names) or threading.current_thread() is not threading.main_thread():
             return False
-        if _debugging() or leftovers._comms():
+        if _debugging() or leftovers.open_comms():
             return False
         mine = threading.get_ident()
         for ident, frame in sys._current_frames().items():
@@ -140,11 +139,7 @@ class Pending:
                 if at.f_globals is self.namespace:
                     return False
                 at = at.f_back
-        try:
-            tasks = asyncio.all_tasks()
-        except RuntimeError:
-            tasks = set()
-        if any(not leftovers._is_kernel_task(t) for t in tasks if not t.done() and t is not asyncio.current_task()):
+        if leftovers.users_tasks():
             return False
         # before 3.12 nothing tells when a function of an earlier cell starts outside of a cell
         return hasattr(sys, "monitoring") or not self.notebook_words & set(names)
