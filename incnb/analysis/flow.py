@@ -63,7 +63,8 @@ class Flow(ast.NodeVisitor):
         elif isinstance(node.ctx, ast.Store):
             self.bind(node.id)
         else:
-            self.read(Read(node.id, (), node.lineno))
+            if node.id not in self.bound:
+                self.result.deleted.add(node.id)
             self.result.stores.add(node.id)
             self.bound.add(node.id)
 

@@ -110,6 +110,12 @@ def whole_module(module: types.ModuleType) -> Resolved:
 
 
 DOCSTRING = "docstring of "
+PRESENCE = "presence of "
+
+
+def presence(bound: bool) -> Resolved:
+    """Whether a name is bound, to whatever: all that `del name` relies on."""
+    return Resolved(Kind.VALUE, _constant(b"bound" if bound else b"absent"), "", "bound" if bound else "not defined")
 
 
 def docstring(of: Resolved) -> Resolved:

@@ -73,6 +73,8 @@ class Closure:
         for read in analysis.reads:
             if read.name not in self.ignore:
                 self.read(None, read)
+        for name in sorted(analysis.deleted):
+            self.add(Kind.VALUE, bindings.PRESENCE + name)
         for read in sorted(analysis.escaping, key=str):
             self._docstring(read)
 

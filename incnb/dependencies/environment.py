@@ -33,10 +33,12 @@ class Environment:
         load: Callable[[str], None] = lambda name: None,
         alone: Callable[[str], bool] = lambda name: False,
         configured: Callable[[str], tuple[str, str]] = lambda top: ("", ""),
+        is_pending: Callable[[str], bool] = lambda name: False,
     ):
         self.namespace = namespace
         self._alone = alone
         self._configured = configured
+        self._is_pending = is_pending
         self._peek = peek
         self._load = load
         self._known: dict[tuple[Kind, str], Resolved] = {}
@@ -73,6 +75,9 @@ class Environment:
             return Resolved(kind, None, "changed")
         if locator.startswith(bindings.DOCSTRING):
             return bindings.docstring(self._resolve(Kind.VALUE, locator[len(bindings.DOCSTRING) :]))
+        if locator.startswith(bindings.PRESENCE):
+            wanted = locator[len(bindings.PRESENCE) :]
+            return bindings.presence(wanted in self.namespace or self._is_pending(wanted))
         if locator.startswith(sharing.PREFIX):
             return sharing.resolve(locator, self._shared_value)
         name, read = bindings.parse(locator)

@@ -161,6 +161,11 @@ def is_data(value: Any) -> bool:
     return type(value).__qualname__ not in ("_Environ", "TextIOWrapper", "OutStream", "_Feature")
 
 
+def configures_by_name(path: str) -> bool:
+    """Whether a function is named as one that sets something up."""
+    return bool(_CONFIGURES.match(path.rpartition(".")[2]))
+
+
 def may_configure(path: str, value: Any, top: str) -> bool:
     """Whether a library call whose value is dropped may have changed state of the library that nothing here sees."""
     last = path.rpartition(".")[2]

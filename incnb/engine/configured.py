@@ -32,9 +32,11 @@ class Configured:
 
     def take(self, tree: ast.AST) -> None:
         """Note the statements of a cell that has just run."""
+        body = tree.body if isinstance(tree, ast.Module) else []
+        last = body[-1] if body else None
         for node in ast.walk(tree):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-                self._call(node.value)
+                self._call(node.value, shown=node is last)
             if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._shell(node)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
@@ -64,7 +66,7 @@ class Configured:
                 if shell and node.attr not in ("run_line_magic", "run_cell_magic", "system", "getoutput", "user_ns"):
                     self._note(EVERYTHING, ast.unparse(statement), "")
 
-    def _call(self, call: ast.Call) -> None:
+    def _call(self, call: ast.Call, *, shown: bool) -> None:
         function = call.func
         if isinstance(function, ast.Attribute) and function.attr == "run_line_magic":
             words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
@@ -82,14 +84,19 @@ class Configured:
             return
         value = follow(self._namespace, read)[0]
         root = self._namespace.get(read.name)
-        module = root.__name__ if isinstance(root, types.ModuleType) else getattr(value, "__module__", None)
+        if isinstance(root, types.ModuleType):
+            module: Any = root.__name__
+        elif isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
+            module = value.__module__
+        else:
+            return  # a method of an object: what it changes is in the object
         if not isinstance(module, str) or origin.is_ours(origin.module_origin(module)):
             return
         top = origin.top_level(module)
         text = ast.unparse(function)
-        if text.endswith("seed") or not libraries.may_configure(
-            text if "." in text else f"{module}.{text}", value, top
-        ):
+        path = text if "." in text else f"{module}.{text}"
+        named = libraries.configures_by_name(path)
+        if text.endswith("seed") or not (named or (not shown and libraries.may_configure(path, value, top))):
             return
         arguments = [*call.args, *(k.value for k in call.keywords)]
         self._note(top, ast.unparse(call), " ".join(map(self._value, arguments)))

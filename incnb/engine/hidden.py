@@ -32,6 +32,10 @@ class HiddenState:
                 except Unfingerprintable:
                     self._empty.pop(id(value), None)
 
+    def sizes(self, values: Iterable[Any]) -> dict[int, tuple[Any, Any]]:
+        """The caches among `values`, with what they say of themselves now."""
+        return {id(v): (v, v.cache_info()) for v in values if type(v) is _CACHE}
+
     def unknown(self, values: Iterable[Any]) -> list[str]:
         """The names of caches that hold results which nobody can vouch for."""
         found = []

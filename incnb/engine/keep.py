@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gc
 import sys
+import types
 from typing import Any
 
 from incnb.dependencies import bindings
-from incnb.outputs.variables import RESULT, Group, NotSaved, resolver, restore
+from incnb.outputs.events import Event
+from incnb.outputs.held import held
+from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in, resolver, restore
 from incnb.store import LoadError, Store, load
 
 INLINE = 64 * 1024
@@ -55,6 +59,9 @@ def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, An
     before = {name: bindings.describe(values[name], name) for name in group.names}
     if not any(b.met is not None and b.met.code for b in before.values()):
         return
+    for cls in {id(c): c for b in before.values() if b.met is not None for c in b.met.code.values()}.values():
+        if isinstance(cls, type) and "__slotnames__" in cls.__dict__:
+            delattr(cls, "__slotnames__")  # pickle's note on the user's class
     try:
         buffers = [bytearray(b) for b in group.pickled.buffers]
         loaded = restore(group.pickled.data, buffers, resolver(live), namespace, load)
@@ -64,3 +71,20 @@ def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, An
     for name, was in before.items():
         if was.fp is not None and was.fp != after[name].fp:
             raise NotSaved(f"{name} comes back changed by its own way of pickling")
+
+
+def check_caches(
+    caches: dict[int, tuple[Any, Any]], events: list[Event], values: list[Any], namespace: dict[str, Any]
+) -> None:
+    """A cache that a run filled is not filled on reuse; that must make no difference but time. Raises `NotSaved`."""
+    grown = [cache for cache, before in caches.values() if cache.cache_info() != before]
+    if not grown:
+        return
+    name = grown[0].__wrapped__.__qualname__
+    if any(event.type != "clear" for event in events):
+        raise NotSaved(f"it filled the cache of {name}(), and something was shown")
+    owned = owned_in(namespace)
+    inside = held(gc.get_referents(*grown), owned)
+    outside = held([value for value in values if not any(value is cache for cache in grown)], owned)
+    if any(ident in outside and not isinstance(value, types.FunctionType) for ident, value in inside.items()):
+        raise NotSaved(f"it keeps an object that the cache of {name}() holds too")

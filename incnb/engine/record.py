@@ -24,7 +24,7 @@ from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
 from incnb.engine.hidden import HiddenState
-from incnb.engine.keep import check_faithful, group_record
+from incnb.engine.keep import check_caches, check_faithful, group_record
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, Unfingerprintable, origin
 from incnb.fingerprint.code import Read
@@ -72,7 +72,9 @@ class Run:
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
-        self._before: dict[str, Any] = {}
+        self._caches: dict[int, tuple[Any, Any]] = {}
+        self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
+        self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
         self._values: dict[str, Any] = {}
         self._inputs = Inputs([], self.namespace)
         self._started = 0.0
@@ -88,6 +90,7 @@ class Run:
             self._not_saved(locator, why)
         for name in self._hidden.unknown(self.closure.hidden):
             self._not_saved(name, "has cached results from other code")
+        self._caches = self._hidden.sizes(self.closure.hidden)
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
         self._resizing()
@@ -95,7 +98,9 @@ class Run:
         if self.problems:
             self._let_go()
         else:
-            self._before = dict(self.namespace)
+            self._before = {name: id(value) for name, value in self.namespace.items()}
+            perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
+            self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
             locators = [r.locator for r in roots]
             if len(locators) > 1:
@@ -178,7 +183,7 @@ class Run:
                 continue
             if isinstance(value, types.ModuleType) or dependency.shown == "builtin":
                 continue
-            if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING)):
+            if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING, bindings.PRESENCE)):
                 continue
             module, read = bindings.parse(dependency.locator)
             frame = frame_of(value)
@@ -248,10 +253,19 @@ class Run:
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
+        inputs = [root.value for root in self._inputs.roots]
+        check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
             check_faithful(group, self._values, self.namespace)
         self._describe_parts({id(self._inputs.roots[number].value) for number in moved})
         return self._write(store, groups, deleted, rerun, meta)
+
+    def release(self) -> None:
+        """Let go of the user's objects, in whatever cycles this run hangs."""
+        self._let_go()
+        self._held, self._values, self._caches = {}, {}, {}
+        self._inputs = Inputs([], self.namespace)
+        self._watch = self._capture = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
@@ -291,7 +305,7 @@ class Run:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
         if dependency.kind not in (Kind.VALUE, Kind.CODE):
             return None
-        if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING)):
+        if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING, bindings.PRESENCE)):
             return None
         module, read = bindings.parse(dependency.locator)
         if module is not None:
@@ -316,14 +330,12 @@ class Run:
         meant = self.analysis.stores | self.closure.stores
         stored = meant - in_place
         for name in after.keys() | self._before.keys():
-            if after.get(name, ABSENT) is not self._before.get(name, ABSENT):
+            if name not in after or id(after[name]) != self._before.get(name):
                 stored.add(name)
         stored = {n for n in stored if (n in meant or not HIDDEN_NAMES.match(n)) and n not in in_place}
         values: dict[str, Any] = {}
-        for name in sorted(stored):
-            if name not in after:
-                continue
-            if name not in self.analysis.sure and after[name] is self._before.get(name, ABSENT):
+        for name in [n for n in after if n in stored]:
+            if name not in self.analysis.sure and id(after[name]) == self._before.get(name):
                 self._prior(name, after[name])
                 continue
             values[name] = after[name]
@@ -374,13 +386,16 @@ class Run:
             return
         scratch = dict(self.namespace)
         tree = ast.Module(bodies, [])
-        exec(compile(tree, "<definitions>", "exec", self.shell.compile.flags, dont_inherit=True), scratch)
-        for name in sorted({n for i in rerun for n in definitions[i].binds}):
-            now, fresh = self.namespace.get(name, ABSENT), scratch.get(name, ABSENT)
-            if isinstance(now, types.ModuleType) or now is fresh:
-                continue
-            if now is ABSENT or _own(now, name) != _own(fresh, name):
-                raise NotSaved(f"{name} was changed after its definition")
+        try:
+            exec(compile(tree, "<definitions>", "exec", self.shell.compile.flags, dont_inherit=True), scratch)
+            for name in sorted({n for i in rerun for n in definitions[i].binds}):
+                now, fresh = self.namespace.get(name, ABSENT), scratch.get(name, ABSENT)
+                if isinstance(now, types.ModuleType) or now is fresh:
+                    continue
+                if now is ABSENT or _own(now, name) != _own(fresh, name):
+                    raise NotSaved(f"{name} was changed after its definition")
+        finally:
+            scratch.clear()  # its functions and it hold each other, and with them the whole notebook
 
     def _innocent(self, decorator: Read) -> bool:
         value, taken, _ = follow(self.namespace, decorator)
@@ -415,6 +430,7 @@ class Run:
                 "deleted": deleted,
                 "events": [e.to_dict() for e in self.events],
                 "rerun": rerun,
+                "order": list(self._values),
                 "bytes": saved,
             },
         }

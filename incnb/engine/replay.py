@@ -168,13 +168,16 @@ class Replay:
         # nothing above touched anything; nothing below can fail
         for _, loaded in ready:
             loaded.patch()
-        for _, loaded in ready:
-            for name, value in loaded.values.items():
-                if name == RESULT:
-                    self._value = value
-                else:
-                    self._pending.forget(name)
-                    self.namespace[name] = value
+        values = {name: value for _, loaded in ready for name, value in loaded.values.items()}
+        for name in [
+            *(n for n in self.outputs["order"] if n in values),
+            *(n for n in values if n not in self.outputs["order"]),
+        ]:
+            if name == RESULT:
+                self._value = values[name]
+            else:
+                self._pending.forget(name)
+                self.namespace[name] = values[name]
         for waiting in later:
             self._pending.add(waiting)
             if RESULT in waiting.names:

@@ -154,6 +154,8 @@ class Session:
         except BaseException as error:
             self._fault(error, tracked)
             decision = self._decision(tracked, Status.EXECUTED if success else Status.FAILED)
+        if tracked.run is not None:
+            tracked.run.release()
         try:
             self.hidden.look(list(self.namespace.values()))
         except BaseException as error:
@@ -226,6 +228,7 @@ class Session:
             load=self.pending.bring_in,
             alone=self.pending.alone,
             configured=self._configuration,
+            is_pending=self.pending.groups.__contains__,
         )
         if _awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]

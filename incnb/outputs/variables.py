@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from incnb.fingerprint import Unfingerprintable
+from incnb.fingerprint import Unfingerprintable, origin
 from incnb.fingerprint.door import encode
 from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, walk
 from incnb.fingerprint.instances import is_plain_instance
@@ -64,6 +64,7 @@ class Node:
     path: Path | None
     before: Any
     cls: type
+    axes: list[tuple[Any, tuple[Any, ...]]] = field(default_factory=list)  # of a frame, with their names
 
 
 @dataclass(slots=True)
@@ -92,7 +93,9 @@ class Inputs:
             try:
                 for value, path in mutable_objects(root.value, known):
                     if id(value) not in self.nodes:
-                        self.nodes[id(value)] = Node(value, number, path, self._before(value, path, root), type(value))
+                        self.nodes[id(value)] = Node(
+                            value, number, path, self._before(value, path, root), type(value), _axes(value)
+                        )
             except TooLarge:
                 self.too_large.add(number)
         #: What the inputs hold and no path leads to: by id, the object and the input.
@@ -217,9 +220,12 @@ def save(
             raise NotSaved(
                 f"{locator} changed in place, and a {type(node.value).__qualname__} cannot be changed so again"
             )
+        if any(tuple(axis.names) != names for axis, names in node.axes):
+            raise NotSaved(f"an index of {locator} changed in place")
         states.append((node.value, *state, locator))
 
     owned = owned_in(namespace)
+    _check_indexes(values, namespace)
     owners: dict[int, str] = {}
     parent: dict[str, str] = {name: name for name in values}
 
@@ -251,6 +257,9 @@ def save(
             if find(first) != find(name):
                 parent[find(name)] = find(first)
         reach = _held(value, name, owned)
+        for cls in {type(item) for item in reach.values()}:
+            if has_finalizer(cls):
+                raise NotSaved(f"{name} holds a {cls.__qualname__}, which does something when it goes (__del__)")
         foreign |= {id(array_base(v)) for v in reach.values() if _is_subclass_array(v)}
         foreign |= {id(array_base(v.mask)) for v in reach.values() if _is_subclass_array(v) and hasattr(v, "mask")}
         exact |= {
@@ -296,6 +305,33 @@ def save(
             Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred)))
         )
     return groups
+
+
+def _axes(value: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, pandas.DataFrame | pandas.Series):
+        return []
+    return [(axis, tuple(axis.names)) for axis in value.axes]
+
+
+def _check_indexes(values: dict[str, Any], namespace: dict[str, Any]) -> None:
+    """Refuse an index bound on its own that is also the index of a frame: its names may change in place."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        return
+    bare = {id(v): name for name, value in values.items() for v in (value, *_top(value)) if isinstance(v, pandas.Index)}
+    if not bare:
+        return
+    for holder in [*values.values(), *namespace.values()]:
+        for frame in (holder, *_top(holder)):
+            for axis, _ in _axes(frame):
+                if id(axis) in bare:
+                    raise NotSaved(f"{bare[id(axis)]} is the index of a frame as well")
+
+
+def has_finalizer(cls: type) -> bool:
+    """Whether a class of ours runs code when an object of it goes; nobody must make another one of those."""
+    return any("__del__" in base.__dict__ and origin.is_ours(origin.class_origin(base)) for base in cls.__mro__)
 
 
 def _is_subclass_array(value: Any) -> bool:

@@ -34,10 +34,11 @@ def array(obj: Any, shares: Callable[[object], bool] | None) -> Reduction:
     reduction: Reduction
     if obj.nbytes >= OUT_OF_BAND:
         reduction = obj.__reduce_ex__(5)
-    elif obj.dtype.isnative or obj.dtype.hasobject:
+    elif obj.dtype.hasobject:
         reduction = obj.__reduce__()
     else:
-        # numpy's own way would bring it back in the byte order of the machine.
+        # numpy's own way would bring it back in the byte order of the machine, and from 1000 bytes on as a view of
+        # the pickled bytes, which cannot be resized.
         order = "F" if obj.flags.fnc else "C"
         reduction = rebuild.foreign_order, (obj.dtype, obj.shape, order, obj.tobytes(order))
     if obj.flags.writeable:

@@ -47,6 +47,13 @@ NOTEBOOKS: dict[str, list[str]] = {
     "a frame that grows": ["import pandas as pd\nd = pd.DataFrame({'a': [3, 1, 2]})", "d['b'] = d['a'] * 2", "e = d.sort_values('a')", "d.drop(columns='a', inplace=True)", "e.loc[0, 'b'] = 99", "r = d.to_dict(), e.to_dict()"],
     "deleting and binding again": ["x = 1\ny = [x]", "del x", "x = y", "y.append(2)", "r = x"],
     "a model fitted in place": ["import numpy as np\nfrom sklearn.linear_model import LinearRegression\nm = LinearRegression()\nX = np.arange(6.0).reshape(3, 2); t = np.array([1.0, 2.0, 3.0])", "m.fit(X, t)", "p = m.predict(X)", "r = [round(float(v), 6) for v in p]"],
+    "resizing a larger array": ["import numpy as np\na = np.arange(200.0)", "b = 1", "a.resize(52, refcheck=False)", "r = a.shape, a.flags.owndata"],
+    "a cache that prints when it is filled": ["import functools\n@functools.cache\ndef load(x):\n    return [x]", "a = load(1)", "b = load(1)", "c = load(1); c.append(3)", "r = a, b is a"],
+    "an index that is also bound": ["import pandas as pd\nd = pd.DataFrame({'a': [1]})", "ix = d.index", "d.index.name = 'q'", "r = ix.name, ix is d.index"],
+    "a finalizer": ["log = []\nclass F:\n    def __del__(self):\n        log.append('closed')\nf = F()", "del f\nr0 = list(log)", "g = F()", "g = None", "r = r0, list(log)"],
+    "a weak reference": ["import weakref\nclass A: pass\ndef use(o): return 1\na = A()", "w = weakref.ref(a)", "n = use(a)", "del a", "r = w() is None"],
+    "the names of a class": ["class A:\n    def __init__(self): self.x = 1", "a = A()", "r = sorted(vars(A))"],
+    "the order of names": ["s = {1, 2}; fz = s", "n = 1\nm = 2", "r = [k for k in list(globals()) if k in ('s', 'fz', 'n', 'm')]"],
     "an exception that is kept": ["try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    err = str(e)", "r = err"],
     "a loop that reuses a name": ["total = 0", "for i in range(4):\n    total += i", "for i in []:\n    total = -1", "r = total, i"],
 }  # fmt: skip
