@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from incnb.dependencies.bindings import Resolved
+from incnb.dependencies.bindings import Resolved, parse
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.door import encode
 from incnb.fingerprint.graph import TooLarge, mutable_objects
@@ -24,6 +24,12 @@ ALONE: Any = object()  # stands for a value that is not loaded and shares nothin
 def locator(locators: list[str]) -> str:
     """The locator of what the values at `locators` share."""
     return PREFIX + json.dumps(sorted(set(locators)))
+
+
+def notebook_root(text: str) -> tuple[str | None, str]:
+    """The name that a locator begins with: `df` and `df['a']` are one thing, and share what they share."""
+    module, read = parse(text)
+    return module, read.name
 
 
 def resolve(text: str, value_of: Callable[[str], Any]) -> Resolved:
@@ -41,7 +47,7 @@ def resolve(text: str, value_of: Callable[[str], Any]) -> Resolved:
             for item, path in mutable_objects(value, set()):
                 place = [name, repr(path)]
                 known = first.setdefault(id(item), place)
-                if known is not place:
+                if known is not place and notebook_root(known[0]) != notebook_root(name):
                     found.append([*known, *place])
         except TooLarge:
             return Resolved(Kind.VALUE, None, "too large to follow what its inputs share")

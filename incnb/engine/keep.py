@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import gc
 import sys
@@ -9,12 +10,15 @@ import types
 from typing import Any
 
 from incnb.dependencies import bindings
+from incnb.fingerprint import ABSENT, Unfingerprintable
+from incnb.fingerprint.door import encode_with
 from incnb.outputs.events import Event
 from incnb.outputs.held import held
 from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in, resolver, restore
 from incnb.store import LoadError, Store, load
 
 INLINE = 64 * 1024
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple[dict[str, Any], int]:
@@ -88,3 +92,34 @@ def check_caches(
     outside = held([value for value in values if not any(value is cache for cache in grown)], owned)
     if any(ident in outside and not isinstance(value, types.FunctionType) for ident, value in inside.items()):
         raise NotSaved(f"it keeps an object that the cache of {name}() holds too")
+
+
+def check_pristine(statements: list[ast.stmt], names: set[str], namespace: dict[str, Any], flags: int) -> None:
+    """Definitions that run again on reuse must give what is there now: nothing may have been set on them since.
+
+    Raises `NotSaved`.
+    """
+    bodies: list[ast.stmt] = [s for s in statements if isinstance(s, _DEFINITIONS)]
+    if not bodies:
+        return
+    scratch = dict(namespace)
+    try:
+        exec(compile(ast.Module(bodies, []), "<definitions>", "exec", flags, dont_inherit=True), scratch)
+        for name in sorted(names):
+            now, fresh = namespace.get(name, ABSENT), scratch.get(name, ABSENT)
+            if isinstance(now, types.ModuleType) or now is fresh:
+                continue
+            if now is ABSENT or _own(now, name) != _own(fresh, name):
+                raise NotSaved(f"{name} was changed after its definition")
+    finally:
+        scratch.clear()  # its functions and it hold each other, and with them the whole notebook
+
+
+def _own(value: Any, name: str) -> bytes | None:
+    """The fingerprint of a definition without what it reads from its globals; of a class, with it."""
+    if isinstance(value, types.FunctionType):
+        return encode_with(lambda encoder: encoder.own_function(value), name).digest()
+    try:
+        return encode_with(lambda encoder: encoder.encode(value), name).digest()
+    except Unfingerprintable:
+        return None

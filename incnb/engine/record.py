@@ -24,11 +24,10 @@ from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
 from incnb.engine.hidden import HiddenState
-from incnb.engine.keep import check_caches, check_faithful, group_record
+from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.options import Options
-from incnb.fingerprint import ABSENT, Unfingerprintable, origin
+from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
-from incnb.fingerprint.door import encode_with
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
@@ -36,7 +35,7 @@ from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
 from incnb.outputs.streams import Capture
-from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, save
+from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 SHOWN_EVENTS = 8
@@ -94,6 +93,7 @@ class Run:
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
         self._resizing()
+        self._finalizers()
         self._watch = Watch(self.shell, self.namespace, self._expected)
         if self.problems:
             self._let_go()
@@ -116,6 +116,13 @@ class Run:
         arrays = any(type(f.value).__name__ == "ndarray" for f in self.closure.found.values())
         if arrays and "resize" in self.analysis.attributes:
             self._not_saved(".resize", "it may resize an array in place")
+
+    def _finalizers(self) -> None:
+        """What goes when a name is bound again or deleted may do something as it goes."""
+        for name in (self.analysis.stores | self.analysis.deleted) & self.namespace.keys():
+            value = self.namespace[name]
+            if type(value) not in ATOMS and has_finalizer(type(value)):
+                self._not_saved(name, f"a {type(value).__qualname__} does something when it goes (__del__)")
 
     def _let_go(self) -> None:
         """The run will not be kept: hold nothing of the user's while it goes on."""
@@ -341,7 +348,9 @@ class Run:
             values[name] = after[name]
         deleted = sorted(n for n in stored if n in self._before and n not in after)
         self._attribute_stores()
-        self._pristine(rerun)
+        definitions = {d.index: d for d in self.analysis.definitions}
+        names = {name for index in rerun for name in definitions[index].binds}
+        check_pristine([self.body[index] for index in rerun], names, self.namespace, self.shell.compile.flags)
         changed = self._inputs.changed(moved) if moved else []
         if value is not None and (self.nested or any(e.type == "result" for e in self.events)):
             values[RESULT] = value
@@ -373,29 +382,6 @@ class Run:
                 indexes.append(index)
                 bound |= definition.binds
         return indexes, bound
-
-    def _pristine(self, rerun: list[int]) -> None:
-        """Definitions that run again on reuse must give what is there now: nothing may have been set on them since."""
-        definitions = {d.index: d for d in self.analysis.definitions}
-        bodies = [
-            self.body[i]
-            for i in rerun
-            if isinstance(self.body[i], ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        ]
-        if not bodies:
-            return
-        scratch = dict(self.namespace)
-        tree = ast.Module(bodies, [])
-        try:
-            exec(compile(tree, "<definitions>", "exec", self.shell.compile.flags, dont_inherit=True), scratch)
-            for name in sorted({n for i in rerun for n in definitions[i].binds}):
-                now, fresh = self.namespace.get(name, ABSENT), scratch.get(name, ABSENT)
-                if isinstance(now, types.ModuleType) or now is fresh:
-                    continue
-                if now is ABSENT or _own(now, name) != _own(fresh, name):
-                    raise NotSaved(f"{name} was changed after its definition")
-        finally:
-            scratch.clear()  # its functions and it hold each other, and with them the whole notebook
 
     def _innocent(self, decorator: Read) -> bool:
         value, taken, _ = follow(self.namespace, decorator)
@@ -435,16 +421,6 @@ class Run:
             },
         }
         return store.put_trace(self.analysis.code, trace), saved
-
-
-def _own(value: Any, name: str) -> bytes | None:
-    """The fingerprint of a definition without what it reads from its globals; of a class, with it."""
-    if isinstance(value, types.FunctionType):
-        return encode_with(lambda encoder: encoder.own_function(value), name).digest()
-    try:
-        return encode_with(lambda encoder: encoder.encode(value), name).digest()
-    except Unfingerprintable:
-        return None
 
 
 def _loaded(name: str) -> types.ModuleType | None:
