@@ -183,6 +183,8 @@ UNTRACKED = {
     "the date": "import datetime\nr = datetime.datetime.now()",
     "the date through a helper": "r = stamp()",
     "pandas' clock": "import pandas as pd\nr = pd.Timestamp.now()",
+    "the clock in a string": "import pandas as pd\nr = pd.Timestamp('now')",
+    "the docstring of a class": "r = Thing.__doc__",
     "the working directory": "import os\nr = os.getcwd()",
     "the process": "import os\nr = os.getpid()",
     "an identity": "r = id(object())",
@@ -489,6 +491,7 @@ CONFIGURED = {
     "setattr": ("import pandas as pd\ns = pd.Series([1.0, 2.0, 9.0])", "old = pd.Series.mean\nsetattr(pd.Series, 'mean', pd.Series.median)", "r = s.mean()", "pd.Series.mean = old"),
     "a module attribute": ("import string\ndef f():\n    return string.capwords('a b')", "old = string.capwords\nstring.capwords = str.upper", "r = f()", "string.capwords = old"),
     "a warnings filter": ("import warnings", "warnings.simplefilter('ignore')", "import warnings as w\nw.warn('careful')\nr = 1", "warnings.resetwarnings()"),
+    "the precision of floats": ("x = 1", "%precision 3", "r = x / 3", "%precision"),
     "a figure format": ("import matplotlib", "%config InlineBackend.figure_formats = ['svg']", "r = matplotlib.__name__", "pass"),
 }  # fmt: skip
 

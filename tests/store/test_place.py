@@ -202,3 +202,10 @@ def test_kill_9_while_writing_leaves_whole_things_only(root: Path) -> None:
         store.put_trace(CODE, {"n": 1, "blob": store.put_blob(b"1" * 100_000).to_dict()})
         acknowledged += 1
         assert len(store.history()) >= acknowledged - 5
+
+
+def test_a_folder_that_holds_other_things_is_not_made_a_store(tmp_path: Path) -> None:
+    (tmp_path / "work.py").write_text("x = 1")
+    with pytest.raises(StoreError, match="holds other things"):
+        prepare(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["work.py"]
