@@ -26,6 +26,8 @@ class Kind(StrEnum):
     VALUE = "value"
     MODULE = "module"
     PACKAGE = "package"
+    FILE = "file"
+    ENV = "env"
     AMBIENT = "ambient"
     PYTHON = "python"
     VERSION = "version"
@@ -78,7 +80,8 @@ class Dependency:
     """One thing that an execution relied on, found by `(kind, locator)` and compared by `fp` (hex).
 
     `shown` is a short text for people, `source` the text of a function, `parts` fingerprints of pieces by name, `via`
-    the locator of what led here (`features` when it is features() that calls this), empty for the cell itself.
+    the locator of what led here (`features` when it is features() that calls this), empty for the cell itself. `stamp`
+    is the identity of a file: while it stands, the content does.
     """
 
     kind: Kind
@@ -88,6 +91,7 @@ class Dependency:
     source: str | None = None
     parts: dict[str, str] | None = None
     via: str = ""
+    stamp: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         out: dict[str, Any] = {"kind": self.kind.value, "locator": self.locator, "fp": self.fp, "shown": self.shown}
@@ -97,6 +101,8 @@ class Dependency:
             out["parts"] = self.parts
         if self.via:
             out["via"] = self.via
+        if self.stamp:
+            out["stamp"] = self.stamp
         return out
 
     @classmethod
@@ -109,6 +115,7 @@ class Dependency:
             data.get("source"),
             data.get("parts"),
             data.get("via", ""),
+            data.get("stamp", ""),
         )
 
 

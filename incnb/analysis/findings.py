@@ -1,7 +1,9 @@
 """What the words of a cell or a function already tell: its reads cannot be bounded, or it would do something outside.
 
 A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means
-that something outside the process would be touched; `untracked` a dependency of a kind that is not followed.
+that something outside the process would be touched; `untracked` a dependency of a kind that is not followed; `looks`
+that paths are looked at without being opened, which is seen at run time where Python can tell; `cwd` that the working
+directory is read.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Literal
 from incnb.analysis.definitions import RERUN_MAGICS
 from incnb.fingerprint.code import References
 
-FindingKind = Literal["unsafe", "effect", "untracked"]
+FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Finding:
     kind: FindingKind
     what: str
     line: int = 0
+    permit: str = ""  # the word for `--allow` that lifts it
 
 
 UNSAFE_NAMES = frozenset(
@@ -128,10 +131,12 @@ _TRANSPARENT_MAGICS = frozenset({"time", "capture"})
 
 LOOKING_ATTRIBUTES = frozenset(
     """
-    exists lexists isfile isdir islink ismount getsize getmtime getatime getctime samefile stat lstat access readlink
-    is_file is_dir is_symlink is_mount realpath abspath getcwd getcwdb cwd expanduser disk_usage which
+    exists lexists isfile isdir islink ismount getsize getmtime getatime getctime samefile stat lstat readlink
+    is_file is_dir is_symlink is_mount realpath
     """.split()  # noqa: SIM905  one a line would be a page
 )
+CWD_ATTRIBUTES = frozenset({"getcwd", "getcwdb", "cwd", "abspath", "realpath", "absolute", "resolve", "relpath"})
+NATIVE_LOOKS = frozenset({"access", "disk_usage", "which"})
 
 
 def find(tree: ast.AST) -> list[Finding]:
@@ -158,7 +163,7 @@ def find(tree: ast.AST) -> list[Finding]:
 def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
     function = node.func
     if not node.args and not node.keywords and getattr(function, "attr", getattr(function, "id", "")) == "Random":
-        return [Finding("untracked", "fresh randomness (Random without a seed)", node.lineno)]
+        return [Finding("effect", "it draws fresh randomness (Random without a seed)", node.lineno, "random")]
     if isinstance(function, ast.Name) and function.id in ("vars", "dir") and not node.args:
         return [Finding("unsafe", f"{function.id}()", node.lineno)]
     if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Call)):
@@ -173,7 +178,7 @@ def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
         return []
     allowed |= {id(function), id(inner)}
     if function.attr in ("system", "getoutput", "getoutputs"):
-        return [Finding("effect", f"it ran a subprocess (!{text[:40]})", node.lineno)]
+        return [Finding("effect", f"it ran a subprocess (!{text[:40]})", node.lineno, "subprocess")]
     sign = "%%" if function.attr == "run_cell_magic" else "%"
     return [Finding("unsafe", f"{sign}{text}", node.lineno)]
 
@@ -185,7 +190,7 @@ def name_findings(name: str, line: int = 0) -> list[Finding]:
     if name == "help":
         return [Finding("untracked", "help", line)]
     if name in EFFECT_NAMES:
-        return [Finding("effect", f"it asks for input ({name})", line)]
+        return [Finding("effect", f"it asks for input ({name})", line, "input")]
     return []
 
 
@@ -194,15 +199,18 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
     if name in UNSAFE_ATTRIBUTES:
         return [Finding("unsafe", f".{name}", line)]
     if name in CLOCK_ATTRIBUTES:
-        return [Finding("untracked", f"the clock (.{name})", line)]
+        return [Finding("effect", f"it reads the clock (.{name})", line, "clock")]
     if name in UNTRACKED_ATTRIBUTES:
         return [Finding("untracked", f"a file read or written by native code (.{name})", line)]
-    if name in LOOKING_ATTRIBUTES:
+    if name in NATIVE_LOOKS:
         return [Finding("untracked", f"files it looks at (.{name})", line)]
+    if name in LOOKING_ATTRIBUTES or name in CWD_ATTRIBUTES:
+        out = [Finding("cwd", f".{name}", line)] if name in CWD_ATTRIBUTES else []
+        return out + ([Finding("looks", f".{name}", line)] if name in LOOKING_ATTRIBUTES else [])
     if name in ("__doc__", "getdoc"):
         return [Finding("untracked", f"docstrings (.{name})", line)]
     if name in EFFECT_NAMES:
-        return [Finding("effect", f"it asks for input (.{name})", line)]
+        return [Finding("effect", f"it asks for input (.{name})", line, "input")]
     return []
 
 

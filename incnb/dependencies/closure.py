@@ -87,7 +87,11 @@ class Closure:
                     self.findings[finding] = None
         moments = self._strings & {"now", "today"}
         if moments and self.libraries & {"pandas", "numpy"}:
-            self.findings[Finding("untracked", f"the clock ({min(moments)!r})")] = None
+            self.findings[Finding("effect", f"it reads the clock ({min(moments)!r})", 0, "clock")] = None
+        if self.libraries & {"sqlite3", "duckdb", "sqlalchemy"}:
+            for text in sorted(self._strings):
+                for finding in libraries.query_findings(text):
+                    self.findings[finding] = None
         for name in ambient.reached(self.libraries):
             self.add(Kind.AMBIENT, name)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import xxhash
 
-from incnb.dependencies import ambient, bindings, module, package, sharing
+from incnb.dependencies import ambient, bindings, env, file, module, package, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
 from incnb.model import Kind, shorten
@@ -50,6 +50,10 @@ class Environment:
             self._known[key] = self._resolve(kind, locator)
         return self._known[key]
 
+    def fresh(self, kind: Kind, locator: str) -> Resolved:
+        """What `(kind, locator)` is at this very moment, whatever was known."""
+        return self._resolve(kind, locator)
+
     def forget(self) -> None:
         """Let go of every object that was met."""
         self._known.clear()
@@ -66,6 +70,12 @@ class Environment:
             return package.resolve(locator)
         if kind is Kind.MODULE:
             return module.resolve(locator)
+        if kind is Kind.FILE:
+            return file.resolve(locator)
+        if kind is Kind.AMBIENT and locator == file.CWD:
+            return file.working_directory()
+        if kind is Kind.ENV:
+            return env.resolve(locator)
         if kind is Kind.AMBIENT and locator.startswith(ambient.CONFIGURED):
             digest, shown = self._configured(locator[len(ambient.CONFIGURED) :])
             return Resolved(kind, digest, "", shorten(shown))

@@ -13,16 +13,19 @@ import time
 import types
 from typing import Any
 
-from incnb.analysis.findings import Finding
+from incnb.analysis.findings import Finding, FindingKind
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
+from incnb.model import shorten
 
 _CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
-_PROCESS = [os.getpid, os.getppid, os.urandom, os.getlogin, os.times, os.getcwd, os.getcwdb, id, hash]
-_LOOKS = [os.stat, os.lstat, os.access, os.readlink, os.path.exists, os.path.lexists, os.path.isfile, os.path.isdir]
-_LOOKS += [os.path.islink, os.path.getsize, os.path.getmtime, os.path.getatime, os.path.getctime, os.path.samefile]
-_LOOKS += [os.path.realpath, os.path.abspath, os.path.expanduser, shutil.which, shutil.disk_usage]
-_UNTRACKED_CALLS = {id(f): f for f in [*_CLOCKS, *_PROCESS, *_LOOKS]}
+_PROCESS = [os.getpid, os.getppid, os.getlogin, os.times, id, hash]
+#: Looks that no watch sees, and those that one may see.
+_BLIND = [os.stat, os.lstat, os.access, os.readlink, shutil.which, shutil.disk_usage]
+_LOOKS: list[Any] = [os.path.exists, os.path.lexists, os.path.isfile, os.path.isdir, os.path.islink, os.path.getsize]
+_LOOKS += [os.path.getmtime, os.path.getatime, os.path.getctime, os.path.samefile, os.path.realpath]
+_CWD = [os.getcwd, os.getcwdb, os.path.abspath, os.path.realpath, os.path.relpath]
+_SPECIAL: dict[int, tuple[Any, list[tuple[FindingKind, str, str]]]] = {}
 
 #: Top-level modules whose functions read what nothing here follows.
 _UNTRACKED_MODULES = {
@@ -52,13 +55,22 @@ _UNTRACKED_MODULES = {
         "names in formulas": "patsy formulaic statsmodels",
         "names in strings": "numexpr",
         "work in other processes": "multiprocessing",
-        "threads": "threading",
         "object lifetimes": "weakref",
         "widgets": "ipywidgets",
         "what happens at exit": "atexit",
         "signals": "signal faulthandler",
     }.items()
     for name in names.split()
+}
+
+#: What a person may allow, by the word for it.
+_PERMITS = {
+    "secrets": "random",
+    "uuid": "random",
+    "getpass": "input",
+    "socket": "network",
+    "multiprocessing": "subprocess",
+    "ipywidgets": "widgets",
 }
 
 _SYS_ALLOWED = frozenset(
@@ -95,6 +107,12 @@ _CONFIGURES = re.compile(
     r"ion$|ioff$|switch_backend$|install|load_|setup|basicConfig$|addHandler$|setLevel$|getcontext$|setcontext$|chdir$|"
     r"putenv$|umask$|setlocale$|tzset$|manual_seed|pandas$|patch|mock|add_|append$|insert$)"
 )
+_FILE_CALLS = frozenset(
+    """
+    makedirs mkdir remove unlink rename renames replace rmdir removedirs rmtree copy copy2 copyfile copytree move utime
+    chmod link symlink truncate close write copyfileobj make_archive unpack_archive
+    """.split()  # noqa: SIM905  one a line would be a page
+)
 #: Modules whose functions may be called for nothing but what they return, print, draw or change in their arguments.
 _INNOCENT = frozenset(
     [
@@ -126,17 +144,32 @@ _INNOCENT = frozenset(
 )
 
 
+def _special(functions: list[Any], kind: FindingKind, what: str, permit: str = "") -> None:
+    for function in functions:
+        _SPECIAL.setdefault(id(function), (function, []))[1].append((kind, what, permit))
+
+
+_special(_CLOCKS, "effect", "reads the clock", "clock")
+_special([os.urandom], "effect", "draws fresh randomness", "random")
+_special(_PROCESS, "untracked", "answers differently each time")
+_special(_BLIND, "untracked", "looks at files")
+_special(_LOOKS, "looks", "")
+_special(_CWD, "cwd", "")
+
+
 def object_findings(path: str, value: Any) -> list[Finding]:
     """What reaching one object of a library tells; `path` is how it is named."""
     name = path.strip(".")
-    if _UNTRACKED_CALLS.get(id(value)) is value:
-        what = "looks at files" if value in _LOOKS else "answers differently each time"
-        return [Finding("untracked", f"{name}() {what}")]
+    special = _SPECIAL.get(id(value))
+    if special is not None and special[0] is value:
+        return [
+            Finding(kind, f"{name}() {what}" if what else f"{name}()", 0, permit) for kind, what, permit in special[1]
+        ]
     module = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
     top = origin.top_level(module) if isinstance(module, str) else ""
     for candidate in (top, origin.top_level(name)):
         if candidate in _UNTRACKED_MODULES:
-            return [Finding("untracked", f"{name} reads {_UNTRACKED_MODULES[candidate]}")]
+            return [_untracked(name, candidate)]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}")]
@@ -150,8 +183,26 @@ def attribute_findings(module: str, name: str) -> list[Finding]:
 
 def library_findings(top: str) -> list[Finding]:
     """What reaching a library at all tells."""
-    why = _UNTRACKED_MODULES.get(top)
-    return [Finding("untracked", f"{top} reads {why}")] if why else []
+    return [_untracked(top, top)] if top in _UNTRACKED_MODULES else []
+
+
+def _untracked(name: str, module: str) -> Finding:
+    permit = _PERMITS.get(module, "")
+    return Finding("effect" if permit else "untracked", f"{name} reads {_UNTRACKED_MODULES[module]}", 0, permit)
+
+
+_SQL_CLOCK = re.compile(r"'now'|\bcurrent_(time|date|timestamp)\b|\bnow\s*\(|\bgetdate\s*\(", re.IGNORECASE)
+_SQL_RANDOM = re.compile(r"\b(random|rand|randomblob|uuid|gen_random_uuid)\s*\(", re.IGNORECASE)
+
+
+def query_findings(text: str) -> list[Finding]:
+    """What a string that may be a query to a database tells: it may ask for the clock, or for randomness."""
+    out = []
+    if _SQL_CLOCK.search(text):
+        out.append(Finding("effect", f"a query reads the clock ({shorten(text, 40)})", 0, "clock"))
+    if _SQL_RANDOM.search(text):
+        out.append(Finding("effect", f"a query draws fresh randomness ({shorten(text, 40)})", 0, "random"))
+    return out
 
 
 def is_data(value: Any) -> bool:
@@ -169,6 +220,8 @@ def configures_by_name(path: str) -> bool:
 def may_configure(path: str, value: Any, top: str) -> bool:
     """Whether a library call whose value is dropped may have changed state of the library that nothing here sees."""
     last = path.rpartition(".")[2]
+    if top in ("os", "posix", "shutil", "pathlib") and last in _FILE_CALLS:
+        return False  # files are watched
     if _CONFIGURES.match(last):
         return True
     if top in _INNOCENT or last in ("warn", "debug", "info", "warning", "error", "exception", "critical", "log"):
@@ -188,7 +241,8 @@ def configuring(function: types.FunctionType) -> list[Finding]:
         if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
             last = str(read.path[-1][1])
             if last == "Random" and root.__name__ == "random":
-                out.append(Finding("untracked", f"fresh randomness ({function.__qualname__}() makes a Random)"))
+                what = f"it draws fresh randomness ({function.__qualname__}() makes a Random)"
+                out.append(Finding("effect", what, 0, "random"))
             if _CONFIGURES.match(last) and last not in ("add_", "append", "insert"):
                 out.append(Finding("untracked", f"{function.__qualname__}() may configure {root.__name__} ({last})"))
     return out

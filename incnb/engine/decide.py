@@ -6,10 +6,12 @@ something only while what comes before it holds: `utils.clean` says nothing once
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved, bindings
+from incnb.dependencies import Environment, Resolved, bindings, file
+from incnb.engine.options import TIMED, Options
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.store import Store, StoredTrace, StoreError
 
@@ -18,6 +20,8 @@ _CODES = {
     Kind.VALUE: Code.VALUE,
     Kind.MODULE: Code.MODULE,
     Kind.PACKAGE: Code.PACKAGE,
+    Kind.FILE: Code.FILE,
+    Kind.ENV: Code.ENV,
     Kind.AMBIENT: Code.AMBIENT,
     Kind.PYTHON: Code.PYTHON,
     Kind.VERSION: Code.VERSION,
@@ -33,8 +37,16 @@ class Answer:
     latest: StoredTrace | None = None
 
 
+def declarations(options: Options) -> dict[str, str]:
+    """What a person declared on the cell: another declaration is another cell."""
+    declared = {"version": options.version}
+    if options.files:
+        declared["file"] = " ".join(sorted(set(options.files)))
+    return declared
+
+
 def look_up(
-    store: Store, code: str, environment: Environment, version: str, producer: Callable[[str], list[str]]
+    store: Store, code: str, environment: Environment, options: Options, producer: Callable[[str], list[str]]
 ) -> Answer:
     """Find a contained trace of this cell code; the reasons of a miss are those of the latest readable one."""
     answer = Answer()
@@ -48,7 +60,12 @@ def look_up(
             if stored.data.get("code") != code:
                 damaged.append(Reason(Code.STORE_UNREADABLE, "store", stored.id, "it belongs to another cell"))
                 continue
-            mismatch = first_mismatch(stored, environment, version)
+            mismatch = first_mismatch(stored, environment, declarations(options))
+            against = against_policy(stored, options) if mismatch is None else None
+            if against is not None:
+                if answer.latest is None:
+                    answer.latest, answer.reasons = stored, [against]
+                continue
             if mismatch is None:
                 answer.trace = stored
                 answer.reasons = [Reason(Code.CONTAINED, "", "", "")]
@@ -66,13 +83,33 @@ def dependencies(stored: StoredTrace) -> list[Dependency]:
     return [Dependency.from_dict(d) for d in (stored.data or {}).get("dependencies", [])]
 
 
-def first_mismatch(stored: StoredTrace, environment: Environment, version: str) -> tuple[Dependency, Resolved] | None:
+def against_policy(stored: StoredTrace, options: Options) -> Reason | None:
+    """What forbids to reuse a contained trace: its age, or effects that are not allowed any more."""
+    data = stored.data or {}
+    age = time.time() - float(data.get("created", 0.0))
+    if options.ttl is not None and not 0 <= age < options.ttl:
+        return Reason(Code.EXPIRED, "", "--ttl", f"saved {age / 3600:.1f} hours ago, --ttl is {options.ttl / 3600:.1f}")
+    allowed = options.allow | (TIMED if options.ttl is not None else frozenset())
+    for effect in data.get("effects", []):
+        if effect not in allowed:
+            return Reason(Code.EFFECT, "", effect, f"it was saved under --allow {effect}, which is not given now")
+    return None
+
+
+def first_mismatch(
+    stored: StoredTrace, environment: Environment, declared: dict[str, str]
+) -> tuple[Dependency, Resolved] | None:
     """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
     recorded = dependencies(stored)
+    met = set()
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
-            if dependency.fp != version:
-                return dependency, Resolved(Kind.VERSION, version, "changed", version)
+            now_declared = declared.get(dependency.locator[2:], "")
+            met.add(dependency.locator[2:])
+            if dependency.fp != now_declared:
+                return dependency, Resolved(Kind.VERSION, now_declared, "changed", now_declared or "not given")
+            continue
+        if dependency.kind is Kind.FILE and file.is_stamped(dependency):
             continue
         try:
             now = environment.resolve(dependency.kind, dependency.locator)
@@ -80,6 +117,10 @@ def first_mismatch(stored: StoredTrace, environment: Environment, version: str) 
             return dependency, Resolved(dependency.kind, None, "cannot be looked up")
         if now.fp != dependency.fp:
             return dependency, now
+    for name in declared.keys() - met:
+        if declared[name]:
+            new = Dependency(Kind.VERSION, f"--{name}", "", "not given")
+            return new, Resolved(Kind.VERSION, declared[name], "changed", declared[name])
     return None
 
 
@@ -88,6 +129,8 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer
     detail = "changed"
     if now.fp is None:
         detail = now.detail or "changed"
+    elif was.kind in (Kind.FILE, Kind.ENV) and now.detail == "deleted":
+        detail = "deleted"
     elif now.detail == "deleted":
         detail = "not-yet-run" if not producer(was.locator) else "deleted"
     elif was.kind is not Kind.CODE and now.detail != "not loaded yet":

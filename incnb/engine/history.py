@@ -21,6 +21,7 @@ class Past:
     trace: str | None
     status: str
     attempt: str = ""  # digest of the dependencies of a failed attempt
+    relied: tuple[tuple[str, str, str], ...] = ()  # kind, locator and fingerprint of what it met while it ran
 
 
 class History:
@@ -29,7 +30,7 @@ class History:
     def __init__(self, store: Store):
         self._store = store
         self._cells: dict[tuple[str, str], Past] = {}
-        self._failed: dict[str, str] = {}
+        self._failed: dict[str, Past] = {}
         self._seq = 0
         self._loaded = False
 
@@ -51,12 +52,13 @@ class History:
             self._seq = max(self._seq, record["seq"])
         code, status = record["code"], str(record.get("status", ""))
         notebook = str(record.get("notebook", ""))
-        past = Past(code, record.get("trace"), status, str(record.get("attempt", "")))
+        relied = tuple((str(k), str(at), str(fp)) for k, at, fp in record.get("relied", ()))
+        past = Past(code, record.get("trace"), status, str(record.get("attempt", "")), relied)
         for key in ("id", "title"):
             if record.get(key):
                 self._cells[notebook, f"{key} {record[key]}"] = past
         if status == "failed":
-            self._failed[code] = past.attempt
+            self._failed[code] = past
         else:
             self._failed.pop(code, None)
 
@@ -66,7 +68,7 @@ class History:
         found = self._cells.get((notebook, f"id {cell_id}")) if cell_id else None
         return found or self._cells.get((notebook, f"title {title}"))
 
-    def failed(self, code: str) -> str | None:
+    def failed(self, code: str) -> Past | None:
         """The attempt of the last run of this code if that failed."""
         self._load()
         return self._failed.get(code)

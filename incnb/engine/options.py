@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 
 from incnb.model import IncnbError
 
-_FLAGS = {"--quiet", "--force", "--off"}
-_VALUES = {"--name", "--version"}
-_LISTS = {"--ignore"}
-_LATER = {"--verify", "--config", "--file", "--allow", "--ttl", "--when", "--pin", "--keep-going"}
+_FLAGS = {"--quiet", "--force", "--off", "--verify", "--pin"}
+_VALUES = {"--name", "--version", "--ttl", "--when"}
+_LISTS = {"--ignore": "ignore", "--file": "files", "--allow": "allow"}
+_LATER = {"--config", "--keep-going"}
+ALLOWED = ("network", "subprocess", "input", "widgets", "threads", "random", "clock")
+#: What `--ttl` lets pass for its time.
+TIMED = frozenset({"network", "clock"})
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class OptionError(IncnbError):
@@ -26,14 +30,20 @@ class Options:
     quiet: bool = False
     force: bool = False
     off: bool = False
+    verify: bool = False
+    pin: bool = False
+    ttl: float | None = None  # seconds
+    when: str = ""
     ignore: tuple[str, ...] = field(default=())
+    files: tuple[str, ...] = field(default=())
+    allow: frozenset[str] = field(default=frozenset())
 
 
 def parse(line: str, defaults: Options | None = None) -> Options:
     """The options in a line, over `defaults`. Raises `OptionError` with one line that says what to do."""
     base = defaults or Options()
     found: dict[str, object] = {}
-    ignore = list(base.ignore)
+    lists = {"ignore": list(base.ignore), "files": list(base.files), "allow": sorted(base.allow)}
     try:
         words = shlex.split(line)
     except ValueError as error:
@@ -44,29 +54,54 @@ def parse(line: str, defaults: Options | None = None) -> Options:
         at += 1
         if word in _FLAGS:
             found[word[2:]] = True
-        elif word in _VALUES | _LISTS:
+        elif word in _VALUES or word in _LISTS:
             if not equals:
                 if at >= len(words) or words[at].startswith("--"):
-                    raise OptionError(f"{word} wants a value: {word} NAME")
+                    raise OptionError(f"{word} wants a value: {word} {_EXAMPLES.get(word, 'NAME')}")
                 value = words[at]
                 at += 1
             if word in _VALUES:
                 found[word[2:]] = value
             else:
-                ignore.append(value)
+                many = lists[_LISTS[word]]
+                many += value.split(",") if word == "--allow" else [value]
                 while at < len(words) and not words[at].startswith("--"):
-                    ignore.append(words[at])
+                    many += words[at].split(",") if word == "--allow" else [words[at]]
                     at += 1
         elif word in _LATER:
             raise OptionError(f"{word} is not available in this version of incnb")
         else:
-            known = ", ".join(sorted(_FLAGS | _VALUES | _LISTS))
+            known = ", ".join(sorted(_FLAGS | _VALUES | _LISTS.keys()))
             raise OptionError(f"there is no option {word!r}; there are {known}")
+    for wish in lists["allow"]:
+        if wish not in ALLOWED:
+            raise OptionError(f"--allow does not know {wish!r}; it knows {', '.join(ALLOWED)}")
     return Options(
         name=str(found.get("name", base.name)),
         version=str(found.get("version", base.version)),
         quiet=bool(found.get("quiet", base.quiet)),
         force=bool(found.get("force", base.force)),
         off=bool(found.get("off", base.off)),
-        ignore=tuple(ignore),
+        verify=bool(found.get("verify", base.verify)),
+        pin=bool(found.get("pin", base.pin)),
+        ttl=_duration(str(found["ttl"])) if "ttl" in found else base.ttl,
+        when=str(found.get("when", base.when)),
+        ignore=tuple(lists["ignore"]),
+        files=tuple(lists["files"]),
+        allow=frozenset(lists["allow"]),
     )
+
+
+_EXAMPLES = {"--ttl": "2h", "--when": "EXPR", "--file": "GLOB", "--allow": "network", "--version": "TEXT"}
+
+
+def _duration(text: str) -> float:
+    """Seconds in `90s`, `2h`, `1d`."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except (ValueError, KeyError):
+        raise OptionError(f"--ttl {text!r} is no time: say 90s, 15m, 2h, 1d or 1w") from None
+    if seconds <= 0:
+        raise OptionError(f"--ttl {text!r} is no time: it must be more than nothing")
+    return seconds

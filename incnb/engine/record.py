@@ -21,9 +21,12 @@ from typing import Any
 import xxhash
 
 from incnb.analysis import CellAnalysis
-from incnb.analysis.findings import Finding
-from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
+from incnb.dependencies import Closure, Environment, Found, ambient, bindings, file, libraries, sharing
+from incnb.engine import observed
+from incnb.engine.decide import declarations
+from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
+from incnb.engine.judgement import Judgement
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, origin
@@ -31,6 +34,7 @@ from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
+from incnb.outputs import looks
 from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
@@ -38,9 +42,10 @@ from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
 
-SHOWN_EVENTS = 8
 HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
+
+Relied = tuple[tuple[str, str, str], ...]
 
 
 class Run:
@@ -61,8 +66,12 @@ class Run:
         self.analysis = analysis
         self.body = body
         self.options = options
-        self.problems: list[Reason] = []
-        self.effects: list[Reason] = []
+        self.judgement = Judgement(options)
+        self.problems = self.judgement.problems
+        self.effects = self.judgement.effects
+        self._files = Judged()
+        self.attempt = ""
+        self.relied: Relied = ()
         self.events: list[Event] = []
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
@@ -84,6 +93,7 @@ class Run:
         """Find the static closure, take fingerprints of everything in it, and begin to watch."""
         self.closure.cell(self.analysis)
         self.closure.finish()
+        observed.declare(self.closure, self.options.files, self._not_saved)
         self._judge_findings()
         for locator, why in self.closure.missing:
             self._not_saved(locator, why)
@@ -108,6 +118,8 @@ class Run:
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._capture = Capture(self.shell)
             self._capture.start()
+        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
+        self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._watch.start()
         self._started = time.perf_counter()
 
@@ -133,30 +145,21 @@ class Run:
         if "resize" in self.analysis.attributes:
             gc.collect()
 
-    @property
-    def attempt(self) -> str:
-        """A digest of all dependencies, to recognise an attempt that would fail again."""
-        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
-        return xxhash.xxh3_128(text.encode()).hexdigest()
+    def still(self, relied: Relied) -> bool:
+        """Whether what an attempt met while it ran is as it was."""
+        return all(self.environment.fresh(Kind(kind), locator).fp == fp for kind, locator, fp in relied)
 
     def _judge_findings(self) -> None:
         for finding in self.closure.findings:
             own = finding.what in self.namespace and finding.what not in getattr(self.shell, "user_ns_hidden", ())
             if own or finding.what in self.analysis.stores:
                 continue  # a variable of the user's that is called like a builtin
-            self._finding(finding)
-
-    def _finding(self, finding: Finding) -> None:
-        where = f", line {finding.line}" if finding.line else ""
-        if finding.kind == "unsafe":
-            self.problems.append(Reason(Code.UNSAFE, "", finding.what, f"what it reads cannot be bounded{where}"))
-        elif finding.kind == "effect":
-            self.effects.append(Reason(Code.EFFECT, "", finding.what, finding.what))
-        else:
-            self.problems.append(Reason(Code.NOT_SAVED, "", finding.what, finding.what + where))
+            if finding.kind == "cwd":
+                self.closure.add(Kind.AMBIENT, file.CWD)
+            self.judgement.finding(finding, sees_looks=looks.POSSIBLE)
 
     def _not_saved(self, locator: str, why: str) -> None:
-        self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
+        self.judgement.not_saved(locator, why)
 
     def _dropped_call(self, path: Read) -> None:
         """A library call whose value is dropped is there for what it changes; nothing shows what that is."""
@@ -231,17 +234,16 @@ class Run:
         if self._capture is not None and self._capture.problem:
             self._not_saved("output", self._capture.problem)
         if self._capture is not None and self._capture.widget:
-            self.effects.append(Reason(Code.EFFECT, "", "widgets", "it displayed a widget that a person can operate"))
-        seen.sort(key=lambda event: event.kind != "effect")
-        for event in seen[:SHOWN_EVENTS]:
-            if event.kind == "effect":
-                self.effects.append(Reason(Code.EFFECT, "", event.what, event.what))
-            elif event.kind == "unsafe":
-                self.problems.append(Reason(Code.UNSAFE, "", event.what, event.what))
-            else:
-                self._not_saved(event.what, event.what)
-        if len(seen) > SHOWN_EVENTS:
-            self._not_saved("", f"and {len(seen) - SHOWN_EVENTS} more")
+            self.judgement.effect("it displayed a widget that a person can operate", "widgets")
+        self.judgement.seen(seen)
+        if self._watch is not None and not self.problems and not self.effects:
+            self._files = observed.files_of(self._watch.journal)
+            for problem in self._files.problems:
+                self._not_saved(problem, problem)
+            known = set(self.closure.found)
+            observed.add(self.closure, self._files, self._watch.journal)
+            met = [f.dependency for key, f in self.closure.found.items() if key not in known]
+            self.relied = tuple((d.kind.value, d.locator, d.fp) for d in met)
 
     def keep(self, store: Store, value: Any, meta: dict[str, Any]) -> tuple[str, int] | None:
         """Write the trace; its id and the bytes saved, or None with the reason in `problems`."""
@@ -256,6 +258,8 @@ class Run:
             self._not_saved(getattr(error, "path", ""), str(error))
         except StoreError as error:
             self.problems.append(Reason(Code.NOT_SAVED, "store", "store", str(error)))
+        except OSError as error:
+            self._not_saved(str(error.filename or ""), f"a file that it wrote cannot be kept: {error}")
         return None
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
@@ -307,7 +311,7 @@ class Run:
         if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
             return None
         if dependency.kind is Kind.AMBIENT:
-            return ambient.resolve(dependency.locator).fp or ""
+            return self.environment.fresh(dependency.kind, dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
         if dependency.kind not in (Kind.VALUE, Kind.CODE):
@@ -404,14 +408,18 @@ class Run:
             record, size = group_record(store, group, self.namespace)
             saved += size
             records.append(record)
-        version = Dependency(Kind.VERSION, "--version", self.options.version, self.options.version)
+        declared = [Dependency(Kind.VERSION, f"--{k}", v, v) for k, v in declarations(self.options).items()]
+        left, size = observed.outputs(store, self._files)
+        saved += size
         trace = {
             **meta,
             "created": time.time(),
             "host": socket.gethostname(),
             "seconds": self.seconds,
-            "dependencies": [d.to_dict() for d in [version, *self.closure.dependencies]],
+            "dependencies": [d.to_dict() for d in [*declared, *self.closure.dependencies]],
+            "effects": sorted(self.judgement.lifted),
             "outputs": {
+                **left,
                 "groups": records,
                 "deleted": deleted,
                 "events": [e.to_dict() for e in self.events],

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from incnb.model import IncnbError
+from incnb.model import Code, IncnbError, Reason
+from incnb.outputs import files
 from incnb.outputs.events import Event, Replayed
 from incnb.outputs.events import replay as play
 from incnb.outputs.pending import Lost, Pending, PendingGroup
@@ -24,6 +25,7 @@ from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Loaded, resolver, restore
 from incnb.store import BlobRef, LoadError, Store, StoredTrace, StoreError, load
 
+_FAILURES = (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, OSError, IncnbError)
 HOOK = "__incnb__"
 LAZY_FROM = 1024 * 1024
 
@@ -50,16 +52,26 @@ class Replay:
         self._live: Capture | None = None
         self._printed: list[Event] = []
         self._after: list[Event] = []
+        self._again: list[dict[str, Any]] = []
         self._started = time.perf_counter()
 
     # -- before the tree is replaced
 
-    def check(self) -> None:
-        """Make sure that every blob is there, whole by its length. Raises `StoreError`."""
-        for group in self.outputs["groups"]:
-            for reference in _references(group):
+    def check(self, code: str) -> Reason | None:
+        """Make sure that every blob is there, whole by its length, and that written files may be put back."""
+        written, folders = self.outputs.get("files", []), self.outputs.get("folders", [])
+        try:
+            self._again = files.missing(written, folders)
+            blobs = [BlobRef.from_dict(f["blob"]) for f in written if "blob" in f]
+            for reference in [*(r for g in self.outputs["groups"] for r in _references(g)), *blobs]:
                 self._store.check(reference)
                 self._store.touch(reference)
+            self._store.touch_trace(code, self.stored.id)
+        except files.Changed as changed:
+            return Reason(Code.FILE, "file", str(changed), changed.why)
+        except StoreError as error:
+            return Reason(Code.UNRESTORABLE, "store", self.stored.id, str(error))
+        return None
 
     def tree(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
@@ -102,7 +114,17 @@ class Replay:
         try:
             self._printed = printed
             self._restore()
-        except (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, IncnbError) as error:
+        except (
+            StoreError,
+            LoadError,
+            Lost,
+            LookupError,
+            AttributeError,
+            TypeError,
+            ValueError,
+            OSError,
+            IncnbError,
+        ) as error:
             self.problem = str(error) or type(error).__name__
             self._pending.paused = False
             self._pending.bring_in_all()
@@ -165,7 +187,10 @@ class Replay:
         for _, loaded in ready:
             if not loaded.fits():
                 raise LoadError("an object that changed in place has another shape now")
-        # nothing above touched anything; nothing below can fail
+        folders = self.outputs.get("folders", [])
+        if self._again or folders:
+            files.put_back(self._again, folders, lambda blob: self._blob(blob))
+        # nothing above touched anything (but a file that was missing); nothing below can fail
         for _, loaded in ready:
             loaded.patch()
         values = {name: value for _, loaded in ready for name, value in loaded.values.items()}

@@ -23,7 +23,7 @@ from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
 from incnb.engine.options import Options
-from incnb.engine.record import Run
+from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
@@ -232,7 +232,7 @@ class Session:
         )
         if _awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
-        answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self._producer)
+        answer = decide.look_up(self.store, analysis.code, environment, tracked.options, self._producer)
         if answer.trace is None:
             return None, answer.reasons or [self._never(tracked, analysis)]
         unknown = self.hidden.unknown(environment.hidden())
@@ -240,11 +240,9 @@ class Session:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
         replay = Replay(self.shell, self.store, answer.trace, self.pending, lazy=self.lazy, title=tracked.cell.title)
         replay.native = tracked.nested
-        try:
-            replay.check()
-            self.store.touch_trace(analysis.code, answer.trace.id)
-        except StoreError as error:
-            return None, [Reason(Code.UNRESTORABLE, "store", answer.trace.id, str(error))]
+        against = replay.check(analysis.code)
+        if against is not None:
+            return None, [against]
         self._before_redefining(tree, replay)
         tracked.replay = replay
         tracked.reasons = self._cutoff(tracked, answer)
@@ -281,8 +279,8 @@ class Session:
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
         if tracked.reasons and tracked.reasons[0].code is Code.NEVER_RUN and tracked.analysis is not None:
-            attempt = self.history.failed(tracked.analysis.code)
-            if attempt and attempt == run.attempt:
+            past = self.history.failed(tracked.analysis.code)
+            if past is not None and past.attempt == run.attempt and run.still(past.relied):
                 tracked.reasons = [Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")]
 
     def _producer(self, locator: str) -> list[str]:
@@ -321,7 +319,7 @@ class Session:
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
         if not success:
             self._produced(bound, tracked, executed=True)
-            self._remember(tracked, None, Status.FAILED, run.attempt)
+            self._remember(tracked, None, Status.FAILED, run.attempt, run.relied)
             return self._decision(tracked, Status.FAILED)
         started = time.perf_counter()
         kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
@@ -353,7 +351,9 @@ class Session:
         for name in names:
             self._producers[name] = Producer(tracked.cell.title, now, executed)
 
-    def _remember(self, tracked: Tracked, trace: str | None, status: Status, attempt: str = "") -> None:
+    def _remember(
+        self, tracked: Tracked, trace: str | None, status: Status, attempt: str = "", relied: Relied = ()
+    ) -> None:
         record = {
             "session": self.id,
             "notebook": self.notebook,
@@ -363,6 +363,7 @@ class Session:
             "trace": trace,
             "status": status.value,
             "attempt": attempt,
+            "relied": relied,
         }
         try:
             self.history.add(record)

@@ -26,7 +26,7 @@ _SENTENCES = {
     Code.AMBIENT: "{locator} {detail}",
     Code.PYTHON: "Python {detail}",
     Code.SOURCE: "{locator} {detail}",
-    Code.VERSION: "--version {detail}",
+    Code.VERSION: "{locator} {detail}",
     Code.EXPIRED: "it expired: {detail}",
     Code.UNTRUSTED: "what is saved was signed by another key",
     Code.UNRESTORABLE: "what is saved cannot be restored: {detail}",

@@ -2,37 +2,6 @@
 
 from __future__ import annotations
 
-FILES = frozenset(
-    [
-        "os.listdir",
-        "os.scandir",
-        "glob.glob",
-        "os.walk",
-        "os.fwalk",
-        "pathlib.Path.glob",
-        "pathlib.Path.rglob",
-    ]
-)
-CHANGES = frozenset(
-    [
-        "os.remove",
-        "os.rename",
-        "os.mkdir",
-        "os.rmdir",
-        "os.truncate",
-        "os.link",
-        "os.symlink",
-        "os.chmod",
-        "os.chown",
-        "os.utime",
-        "os.setxattr",
-        "shutil.copyfile",
-        "shutil.move",
-        "shutil.rmtree",
-        "tempfile.mkstemp",
-        "tempfile.mkdtemp",
-    ]
-)
 PROCESSES = frozenset(
     [
         "subprocess.Popen",

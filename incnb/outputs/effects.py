@@ -27,8 +27,10 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import origin
-from incnb.outputs import leftovers, seeding
-from incnb.outputs.audited import BENIGN_ENV, CHANGES, ENTROPY_FREE, FILES, FRAME_FRIENDS, NETWORK, PROCESSES
+from incnb.outputs import file_events, leftovers, seeding
+from incnb.outputs.accesses import Journal, Op
+from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
+from incnb.outputs.looks import Looks
 
 Kind = Literal["effect", "untracked", "unsafe"]
 
@@ -39,6 +41,7 @@ class Event:
 
     kind: Kind
     what: str
+    permit: str = ""  # the word for `--allow` that lifts it
 
 
 class Watch:
@@ -53,6 +56,9 @@ class Watch:
         self._undo: list[Callable[[], None]] = []
         self._ran: set[CodeType] = set()
         self._pid = os.getpid()
+        self.journal = Journal()
+        self._looks = Looks(self._looked)
+        self.sees_looks = False
 
     def start(self) -> None:
         global _active
@@ -60,17 +66,19 @@ class Watch:
         self._before.take()
         self._shadow()
         self._monitor()
+        self.sees_looks = self._looks.start()
         _active = self
 
     def stop(self) -> list[Event]:
         """End the watch and say what was seen."""
         global _active
         _active = None
+        self._looks.stop()
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
-        for kind, what in self._before.compare():
-            self._note(kind, what)
+        for kind, what, permit in self._before.compare():
+            self._note(kind, what, permit)
         cells = {
             c.co_filename
             for c in self._ran
@@ -81,8 +89,8 @@ class Watch:
                 self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
 
-    def _note(self, kind: Kind, what: str) -> None:
-        self._seen[Event(kind, what)] = None
+    def _note(self, kind: Kind, what: str, permit: str = "") -> None:
+        self._seen[Event(kind, what, permit)] = None
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -105,29 +113,21 @@ class Watch:
         with self._alone() as alone:
             if not alone:
                 return
-            if event == "open":
-                path = args[0]
-                if isinstance(path, str | bytes | os.PathLike):
-                    self._file(os.fsdecode(path), "opened")
-            elif event in FILES:
-                path = args[0] if args and isinstance(args[0], str | bytes | os.PathLike) else "."
-                self._file(os.fsdecode(path), "listed")
-            elif event in CHANGES:
-                if self._on_behalf() is not None:
-                    self._note("untracked", f"it changed files ({event} {_short(args)})")
+            if event in file_events.EVENTS:
+                self._file(event, args)
             elif event == "os.chdir":
                 self._note("untracked", "it changed the working directory")
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
                     self._note("untracked", f"it set the environment variable {_text(args[0])}")
             elif event in PROCESSES:
-                self._note("effect", f"it started a process ({event} {_short(args)})")
+                self._note("effect", f"it started a process ({event} {_short(args)})", "subprocess")
             elif event in NETWORK:
-                self._note("effect", f"it opened a connection ({event} {_short(args)})")
+                self._note("effect", f"it opened a connection to {_address(args)}", "network")
             elif event == "sqlite3.connect":
-                self._note("untracked", f"it opened the database {_text(args[0])}")
+                self._database(args[0])
             elif event == "builtins.input":
-                self._note("effect", "it asked for input")
+                self._note("effect", "it asked for input", "input")
             elif event == "sys._getframe":
                 self._frame(args)
 
@@ -141,13 +141,43 @@ class Watch:
         if name.partition(".")[0] not in FRAME_FRIENDS and not self._is_ours(asks):
             self._note("unsafe", f"{name} reads variables of its caller by name")
 
-    def _file(self, path: str, verb: str) -> None:
-        if path.startswith(("/dev/null", "/dev/urandom", "<")):
+    def _file(self, event: str, args: tuple[Any, ...]) -> None:
+        path = file_events.path_of(event, args)
+        if path is None or path.startswith((os.devnull, "/dev/urandom", "<")):
             return
         libraries = self._on_behalf()
-        if libraries is None or _belongs(path, libraries, only_looked=verb != "opened"):
+        if libraries is None:
             return
-        self._note("untracked", f"it {verb} {path}")
+        full = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else path
+        writes = event in file_events.CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & 3)
+        if not writes and _belongs(full, libraries, only_looked=event != "open"):
+            return
+        caller = sys._getframe(3)
+        if not file_events.is_step(event, caller):
+            file_events.tell(self.journal, event, args, path, caller)
+
+    def _looked(self, op: Op, path: str, frame: FrameType) -> None:
+        with self._alone() as alone:
+            if not alone or path.startswith((os.devnull, "<")):
+                return
+            libraries = self._on_behalf()
+            full = os.path.join(os.getcwd(), path)
+            if libraries is None or _belongs(full, libraries, only_looked=True):
+                return
+            if not file_events.is_step("os.listdir", frame.f_back):
+                self.journal.looked(op, path)
+
+    def _database(self, name: Any) -> None:
+        path = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
+        if path in ("", ":memory:"):
+            return
+        if path.startswith("file:") or path.startswith(":"):
+            self._note("untracked", f"it opened the database {path}")
+            return
+        self.journal.opened(path, os.O_RDWR)
+        for beside in ("-wal", "-journal"):
+            if os.path.exists(path + beside) and os.path.getsize(path + beside):
+                self._note("untracked", f"the database {path} is being written")
 
     def _is_ours(self, frame: FrameType) -> bool:
         module = frame.f_globals.get("__name__")
@@ -175,7 +205,7 @@ class Watch:
                 return None
             if "importlib/metadata/" in filename and _through_library(frame.f_back):
                 return None  # what is installed, asked by a library
-            if not _is_own(filename):
+            if not _is_own(filename) and frame.f_code.co_name != "_modified_open":  # IPython's own name for `open`
                 kind = _file_kind(filename)
                 if direct and kind == "library":
                     return None
@@ -208,7 +238,7 @@ class Watch:
 
     def _environ_key(self, original: Any) -> Any:
         def encodekey(key: Any) -> Any:
-            self._environment(key)
+            self._environment(key, sys._getframe(1).f_code.co_name)
             return original(key)
 
         return encodekey
@@ -222,7 +252,7 @@ class Watch:
 
         return decodekey
 
-    def _environment(self, key: Any) -> None:
+    def _environment(self, key: Any, method: str) -> None:
         with self._alone() as alone:
             if not alone:
                 return
@@ -231,7 +261,14 @@ class Watch:
                 return
             through = [f for f in between if _file_kind(f.f_code.co_filename) == "library"]
             if not (through and isinstance(key, str) and key.upper().startswith(BENIGN_ENV)):
-                self._note("untracked", f"it read the environment variable {_text(key)}")
+                name = _text(key)
+                self.journal.variable(name, self._raw_environ(name), sets=method in ("__setitem__", "__delitem__"))
+
+    @staticmethod
+    def _raw_environ(name: str) -> str | None:
+        environ: Any = os.environ
+        value = environ._data.get(os.fsencode(name))  # past the shadowed coder
+        return None if value is None else os.fsdecode(value)
 
     def _entropy(self, original: Any) -> Any:
         def entropy(*args: Any) -> Any:
@@ -249,7 +286,7 @@ class Watch:
             if seeding.is_legacy_seeding(sys._getframe(2)):
                 return
             if between is not None and not any(part in f.f_code.co_filename for f in between for part in ENTROPY_FREE):
-                self._note("untracked", "it drew fresh randomness (pass a seed)")
+                self._note("effect", "it drew fresh randomness (pass a seed)", "random")
 
     # -- what really ran
 
@@ -299,8 +336,8 @@ def _install() -> None:
     sys.addaudithook(hook)
 
 
-_WATCHED = FILES | CHANGES | PROCESSES | NETWORK
-_WATCHED |= {"open", "os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
+_WATCHED = file_events.EVENTS | PROCESSES | NETWORK
+_WATCHED |= {"os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
 
 
 def know_kernel_threads() -> None:
@@ -318,7 +355,7 @@ def _file_kind(filename: str) -> str:
     return str(origin.file_origin(filename))
 
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 @cache
@@ -364,6 +401,15 @@ def _system_folders() -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     return os.fsdecode(value) if isinstance(value, bytes) else str(value)[:80]
+
+
+def _address(args: tuple[Any, ...]) -> str:
+    for arg in args:
+        if isinstance(arg, tuple) and arg:
+            return ":".join(str(part) for part in arg[:2])
+        if isinstance(arg, str | bytes) and arg:
+            return _text(arg)[:80]
+    return "somewhere"
 
 
 def _short(args: tuple[Any, ...]) -> str:

@@ -27,29 +27,29 @@ class Snapshot:
         self._comms = open_comms()
         self._figures = _figures()
 
-    def compare(self) -> list[tuple[Any, str]]:
-        """What is different now, in words, each with its kind."""
-        found: list[tuple[Any, str]] = []
+    def compare(self) -> list[tuple[Any, str, str]]:
+        """What is different now, in words, each with its kind and the word that would allow it."""
+        found: list[tuple[Any, str, str]] = []
         if random.getstate() != self._random:
-            found.append(("untracked", "it moved the global random generator of Python (pass random.Random(seed))"))
+            found.append(("untracked", "it moved the global random generator of Python (pass random.Random(seed))", ""))
         numpy = _numpy_state()
         if self._numpy is not None and numpy is not None and not _same_numpy(self._numpy, numpy):
             found.append(
-                ("untracked", "it moved the global random generator of numpy (pass random_state or a Generator)")
+                ("untracked", "it moved the global random generator of numpy (pass random_state or a Generator)", "")
             )
         torch = _torch_state()
         if torch is not None and self._torch is not None and torch != self._torch:
-            found.append(("untracked", "it moved the global random generator of torch (pass a Generator)"))
+            found.append(("untracked", "it moved the global random generator of torch (pass a Generator)", ""))
         for thread in threading.enumerate():
             if thread not in self._threads and thread.is_alive() and not thread.name.startswith(_POOLS):
-                found.append(("effect", f"it left the thread {thread.name!r} running"))
+                found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
         for task in _tasks() - self._tasks:
             if not task.done() and not is_kernel_task(task):
-                found.append(("effect", f"it left the task {task.get_name()!r} running"))
+                found.append(("effect", f"it left the task {task.get_name()!r} running", "threads"))
         if open_comms() > self._comms:
-            found.append(("effect", "it made a widget that a person can operate"))
+            found.append(("effect", "it made a widget that a person can operate", "widgets"))
         if self._figures or _figures():
-            found.append(("untracked", "a matplotlib figure is left open"))
+            found.append(("untracked", "a matplotlib figure is left open", ""))
         return found
 
 

@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import io
 import marshal
 import sys
 import types
@@ -204,6 +205,18 @@ def super_(obj: Any) -> Reduction:
 
 def descriptor(obj: Any) -> Reduction:
     return rebuild.descriptor, (obj.__objclass__, obj.__name__)
+
+
+#: What `open` gives. Closed, as after `with open(...) as file`, one is no more than what it was called.
+FILES: Final = frozenset({io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO})
+
+
+def closed_file(obj: Any) -> Reduction:
+    """A file that was closed: its name and mode; nothing is opened when it comes back."""
+    text = (obj.encoding, obj.errors) if isinstance(obj, io.TextIOWrapper) else None
+    if not isinstance(obj.name, str | bytes | int):
+        raise Refused(obj, "an open file")
+    return rebuild.closed_file, (type(obj).__name__, obj.name, str(obj.mode), text)
 
 
 HANDLERS: Final[dict[type, Callable[[Any], Reduction]]] = {

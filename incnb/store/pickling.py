@@ -107,6 +107,8 @@ class _Dumper(pickle.Pickler):
     def _handler(self, cls: type) -> Callable[[Any], Any] | None:
         """What to do with instances of `cls`; None = leave it to pickle."""
         why = denied.reason(cls)
+        if why is not None and cls in byvalue.FILES:
+            return lambda obj: byvalue.closed_file(obj) if obj.closed else self._refuse(obj, why)
         if why is not None:
             return lambda obj: self._refuse(obj, why)
         if cls is types.FunctionType:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import collections
 import importlib
 import importlib.util
+import io
 import marshal
+import os
 import sys
 import types
 from typing import Any
@@ -44,6 +46,22 @@ def attribute(module: str, qualname: str) -> Any:
     for name in qualname.split("."):
         found = getattr(found, name)
     return found
+
+
+def closed_file(kind: str, name: Any, mode: str, text: tuple[str, str] | None) -> Any:
+    """A closed file of that name and mode; the file itself is not touched."""
+    plain = {"r": "r", "w": "w", "a": "a"}.get(mode[:1], "r") + ("+" if "+" in mode else "")
+    raw = io.FileIO(os.devnull, plain)
+    raw.name = name
+    buffered = io.BufferedRandom if "+" in plain else io.BufferedReader if plain == "r" else io.BufferedWriter
+    file: Any = raw
+    if text is not None:
+        file = io.TextIOWrapper(buffered(raw), *text)
+        file.mode = mode
+    elif kind != "FileIO":
+        file = buffered(raw)
+    file.close()
+    return file
 
 
 # -- functions ---------------------------------------------------------------------------------------------------------

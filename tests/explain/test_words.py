@@ -27,7 +27,7 @@ GOLDEN = {
     Code.AMBIENT: "THING so",
     Code.PYTHON: "Python so",
     Code.SOURCE: "THING so",
-    Code.VERSION: "--version so",
+    Code.VERSION: "THING so",
     Code.EXPIRED: "it expired: so",
     Code.UNTRUSTED: "what is saved was signed by another key",
     Code.UNRESTORABLE: "what is saved cannot be restored: so (THING)",
