@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from incnb.fingerprint import containers, python_values, registry
@@ -13,29 +15,24 @@ python_values.install()
 containers.install()
 
 
-def _numpy() -> None:
-    from incnb.fingerprint import numpy_values
-
-    numpy_values.install()
-
-
-def _pandas() -> None:
-    from incnb.fingerprint import pandas_values
-
-    registry.load_now("numpy")
-    pandas_values.install()
+#: Top-level module of a class -> the room of its handlers. None is imported before an object of the library is met.
+_ROOMS = {
+    "numpy": "numpy_values",
+    "pandas": "pandas_values",
+    "scipy": "scipy_values",
+    "polars": "polars_values",
+    "pyarrow": "arrow_values",
+}
 
 
-def _scipy() -> None:
-    from incnb.fingerprint import scipy_values
+def _open(top: str) -> None:
+    if top in ("pandas", "scipy"):
+        registry.load_now("numpy")
+    importlib.import_module(f"incnb.fingerprint.{_ROOMS[top]}").install()
 
-    registry.load_now("numpy")
-    scipy_values.install()
 
-
-registry.lazily("numpy", _numpy)
-registry.lazily("pandas", _pandas)
-registry.lazily("scipy", _scipy)
+for _top in _ROOMS:
+    registry.lazily(_top, partial(_open, _top))
 
 
 def encode(value: Any, name: str = "") -> Encoder:

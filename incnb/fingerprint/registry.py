@@ -6,6 +6,7 @@ library is met, so that nothing is imported for nothing.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,10 @@ def lazily(top: str, load: Callable[[], None]) -> None:
 
 def load_now(top: str) -> None:
     """Load the handlers for the library `top`, if that has not happened yet."""
-    load = _lazy.pop(top, None)
-    if load is not None:
-        load()
+    load = _lazy.get(top)
+    if load is not None and top in sys.modules:  # a class may lie about where it comes from
+        load()  # one that fails will fail again: its library must not be taken for one that nobody knows
+        _lazy.pop(top, None)
 
 
 def find_handler(cls: type) -> Handler | None:
