@@ -221,7 +221,7 @@ class Folders:
         if path in self._roots:
             self._unroot(path)  # another folder stands there now
         try:
-            self._tree.walk(path, self._limit)
+            self._tree.walk(path, self._limit, given=True)
         except Unwatchable:
             self._refused.add(path)
             self._unroot(path)
@@ -362,9 +362,9 @@ class Folders:
         except Unwatchable:
             self._refuse_around(path)
             return
-        for inside, folder in content:
+        for inside, no_file in content:
             self._log.created[inside] = None
-            if not folder:
+            if not no_file:
                 self._log.written[inside] = None
         self._log.missed.update(dict.fromkeys(unknown if fresh else unknown[:1]))
 

@@ -40,6 +40,10 @@ _ONLYDIR, _MASK_ADD, ISDIR = 0x01000000, 0x20000000, 0x40000000
 _CHANGES = CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE
 
 
+#: Name, whether it is a folder, whether it is a link.
+_Entry = tuple[str, bool, bool]
+
+
 class Unwatchable(Exception):
     """A folder has too many folders below it, or the kernel grants no more watches."""
 
@@ -54,65 +58,88 @@ class Tree:
         self.known: dict[str, int] = {}
         self.links: set[str] = set()
 
-    def walk(self, top: str, limit: int, *, listing: bool = False) -> tuple[list[tuple[str, bool]], list[str]]:
-        """Watch `top` and everything below. Raises `Unwatchable`; what was added then stays until `keep_below`.
+    def walk(
+        self, top: str, limit: int, *, given: bool = False, listing: bool = False
+    ) -> tuple[list[tuple[str, bool]], list[str]]:
+        """Watch `top` and everything below; one that was `given` also when it is an environment.
 
-        Gives the content found (path, whether it is a folder) when `listing`, and the paths that are watched since
-        this call though they were not just made: those that a link leads to, and `top` when it is not `listing`.
+        Gives the content found (path, whether it is a folder or a link) when `listing`, and the paths that are
+        watched since this call though they were not just made: those that a link leads to, and `top` when it is not
+        `listing`. Raises `Unwatchable`; what was added then stays until `keep_below`.
         """
         content: list[tuple[str, bool]] = []
         unknown: list[str] = []
-        folders, links = [top], list[str]()
+        folders, links = [(top, listing)], list[str]()  # a folder, and whether all in it is new
         if os.path.islink(top):  # noqa: PTH114
-            folders, links = links, folders
+            folders, links = [], [top]
         added = 0
         while folders or links:
             linked = not folders  # folders first: what a link leads to may be among them
-            path = links.pop() if linked else folders.pop()
-            is_file = False
-            if linked:
-                self.links.add(path)
-                is_file = _is_file(path)
-                if is_hidden(os.path.basename(os.path.realpath(path)), folder=True):  # noqa: PTH119
-                    continue
+            path, new = (links.pop(), False) if linked else folders.pop()
             # without the opening, as the listing below would be seen as one; what is watched already keeps it
-            wd = self._add(path, _CHANGES | _MASK_ADD | (0 if is_file else _ONLYDIR))
-            if wd is None:
-                self.drop(path)
-                if linked:
-                    self.links.add(path)  # its target may come
-                continue
-            if self.known.get(path) == wd:
+            wd = self._add(path, _CHANGES | _MASK_ADD | (0 if linked else _ONLYDIR))
+            if wd is not None and self.known.get(path) == wd:
                 continue
             self.drop(path)
             if linked:
-                self.links.add(path)
-            known = wd in self.paths
-            added += self._alias(path, wd) if known else 1
+                self.links.add(path)  # also when it leads nowhere: its target may come
+            if wd is None:
+                continue
+            if wd in self.paths:
+                added += self._alias(path, wd)
+                entries = None
+            else:
+                self._know(path, wd)
+                entries = self._enter(path, linked, given=given and path == top)
+                added += entries is not None
             if added > limit:
                 raise Unwatchable(top)
-            if known:
+            if entries is None:
                 continue
-            self._know(path, wd)
-            if (linked or not listing) and not (is_file and os.path.dirname(os.path.realpath(path)) in self.known):  # noqa: PTH120
+            if not self._is_file_within(path) if linked else path == top and not listing:
                 unknown.append(path)
-            if not is_file:
-                entries = _entries(path)
-                if path != top and any(name == "pyvenv.cfg" for name, _, _ in entries):
-                    self.drop(path)
+            for name, folder, link in entries:
+                inside = os.path.join(path, name)  # noqa: PTH118
+                if is_hidden(name, folder) or (link and name in SKIPPED):
                     continue
-                for name, folder, link in entries:
-                    inside = os.path.join(path, name)  # noqa: PTH118
-                    if is_hidden(name, folder) or (link and name in SKIPPED):
-                        continue
-                    if link:
-                        links.append(inside)
-                    elif folder:
-                        folders.append(inside)
-                    if listing and not linked:
-                        content.append((inside, folder))
+                if link:
+                    links.append(inside)
+                elif folder:
+                    folders.append((inside, new))
+                if new:
+                    content.append((inside, folder or link))
             self._add(path, _CHANGES | OPEN)
         return content, unknown
+
+    def _enter(self, path: str, linked: bool, *, given: bool) -> list[_Entry] | None:
+        """What is in a folder (nothing in a file that a link leads to); None when it is none of our business."""
+        if linked:
+            mode = _mode(path)
+            if not stat.S_ISDIR(mode):
+                if stat.S_ISREG(mode):
+                    return []
+                self._leave(path)
+                return None
+            if os.path.basename(os.path.realpath(path)) in SKIPPED:  # noqa: PTH119
+                self._leave(path)
+                return None
+        entries = _entries(path)
+        if not given and any(name == "pyvenv.cfg" for name, _, _ in entries):
+            self._leave(path)
+            return None
+        return entries
+
+    def _leave(self, path: str) -> None:
+        """Watch it no more, but look again when the link is turned."""
+        linked = path in self.links
+        self.drop(path)
+        if linked:
+            self.links.add(path)
+
+    def _is_file_within(self, link: str) -> bool:
+        """Whether a link leads to a file in a folder that is watched: then that told of it."""
+        target = os.path.realpath(link)
+        return stat.S_ISREG(_mode(link)) and os.path.dirname(target) in self.known  # noqa: PTH120
 
     def _add(self, path: str, mask: int) -> int | None:
         try:
@@ -188,8 +215,7 @@ def instance() -> Any:
         return None
 
 
-def _entries(path: str) -> list[tuple[str, bool, bool]]:
-    """(name, whether it is a folder, whether it is a link) of what is in a folder."""
+def _entries(path: str) -> list[_Entry]:
     try:
         with os.scandir(path) as found:
             return [(e.name, e.is_dir(follow_symlinks=False), e.is_symlink()) for e in found]
@@ -199,11 +225,11 @@ def _entries(path: str) -> list[tuple[str, bool, bool]]:
         raise Unwatchable(path) from error
 
 
-def _is_file(path: str) -> bool:
+def _mode(path: str) -> int:
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+        return os.stat(path).st_mode  # noqa: PTH116
     except OSError:
-        return False
+        return 0
 
 
 def is_below(path: str, top: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from incnb.outputs import folders as room
 from incnb.outputs import watches
 from incnb.outputs.folders import Folders, Seen
@@ -104,7 +105,7 @@ def test_many_moves_keep_their_pairs(folders: Folders, top: Path) -> None:
 
 
 def test_listing_a_folder_is_told_apart_from_opening_a_file(folders: Folders, top: Path) -> None:
-    os.listdir(top / "deep")
+    list((top / "deep").iterdir())
     assert folders.stop() == Seen(listed=(str(top / "deep"),))
 
 
@@ -122,10 +123,9 @@ def test_drain_makes_room_and_loses_nothing(folders: Folders, top: Path) -> None
 
 
 def test_names_that_are_no_text(folders: Folders, top: Path) -> None:
-    path = os.fsencode(top) + b"/\xff\xfe"
-    with open(path, "w"):
-        pass
-    assert folders.stop().written == (os.fsdecode(path),)
+    path = top / os.fsdecode(b"\xff\xfe")
+    path.write_text("1")
+    assert folders.stop().written == (str(path),)
 
 
 # -- what nobody reads data from
@@ -154,6 +154,18 @@ def test_environment_under_any_name_is_skipped(top: Path) -> None:
     (top / "env39" / "lib" / "0" / "x.csv").write_text("1")
     assert watch.stop() == Seen()
     watch.close()
+
+
+def test_environment_made_by_the_cell_is_skipped_and_one_that_was_given_is_not(folders: Folders, top: Path) -> None:
+    (top / "env" / "lib").mkdir(parents=True)
+    (top / "env" / "pyvenv.cfg").write_text("")
+    assert folders.stop().created == (str(top / "env"),)
+    (top / "env" / "lib" / "x").write_text("1")
+    assert folders.stop() == Seen()
+    assert folders.watch(str(top / "env"))
+    folders.start()
+    (top / "env" / "lib" / "x").write_text("1")
+    assert names(folders.stop().written, top) == ["env/lib/x"]
 
 
 def test_notebooks_and_modules_are_not_told(folders: Folders, top: Path) -> None:
@@ -333,12 +345,41 @@ def test_link_turned_between_two_cells_is_followed(top: Path, tmp_path: Path) ->
 def test_link_that_appears_while_the_cell_runs_is_in_doubt_unless_its_target_was_watched(
     folders: Folders, top: Path, tmp_path: Path
 ) -> None:
+    (top / "a").write_text("1")
     (top / "inside").symlink_to("deep")
+    (top / "b").symlink_to("a")
     assert not folders.stop().overflow
     (top / "outside").symlink_to(tmp_path / "elsewhere")
     seen = folders.stop()
     assert seen.overflow
     assert seen.missed == (str(top / "outside"),)
+
+
+def test_link_in_a_new_folder_does_not_make_its_target_new(folders: Folders, top: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "sub").mkdir()
+    (tmp_path / "elsewhere" / "sub" / "old").write_text("1")
+    (top / "new").mkdir()
+    (top / "new" / "link").symlink_to(tmp_path / "elsewhere")
+    seen = folders.stop()
+    assert seen.overflow
+    assert not seen.written
+    assert names(seen.created, top) == ["new", "new/link"]
+
+
+def test_link_to_an_environment_or_a_device_is_left_alone(top: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "pyvenv.cfg").write_text("")
+    (tmp_path / ".venv").mkdir()
+    (top / "null").symlink_to("/dev/null")
+    (top / "env").symlink_to(tmp_path / "elsewhere")
+    (top / "link").symlink_to(tmp_path / ".venv")
+    watch = Folders(limit=2)
+    assert watch.watch(str(top))
+    watch.start()
+    (top / "null").write_text("1")
+    (top / "env" / "a").write_text("1")
+    (top / "link" / "a").write_text("1")
+    assert watch.stop() == Seen()
+    watch.close()
 
 
 # -- limits
