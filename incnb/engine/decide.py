@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved, bindings
+from incnb.dependencies import Environment, Resolved, bindings, config
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.store import Store, StoredTrace, StoreError
 
 _CODES = {
     Kind.CODE: Code.CODE,
     Kind.VALUE: Code.VALUE,
+    Kind.CONFIG: Code.CONFIG,
     Kind.MODULE: Code.MODULE,
     Kind.PACKAGE: Code.PACKAGE,
     Kind.AMBIENT: Code.AMBIENT,
@@ -69,6 +70,10 @@ def dependencies(stored: StoredTrace) -> list[Dependency]:
 def first_mismatch(stored: StoredTrace, environment: Environment, version: str) -> tuple[Dependency, Resolved] | None:
     """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
     recorded = dependencies(stored)
+    asked = [d.locator for d in recorded if d.locator.startswith(config.ASKED) and d.kind is Kind.CONFIG]
+    if set(asked) != set(environment.asked):
+        now = ", ".join(environment.asked) or "none"
+        return Dependency(Kind.CONFIG, "--config", "", ", ".join(asked) or "none"), Resolved(Kind.CONFIG, "-", "", now)
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
             if dependency.fp != version:
@@ -94,6 +99,8 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer
         shown = now.shown or bindings.show(now.value)
         if was.shown and shown and was.shown != shown:
             detail = f"changed: {was.shown} → {shown}"
+        if was.parts is not None and was.kind is Kind.CONFIG and (first := config.difference(was.parts, now.value)):
+            detail = f"changed: {first}"
     by_locator = {d.locator: d for d in recorded}
     chain: list[str] = []
     at = was.via

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field
 
@@ -9,8 +10,8 @@ from incnb.model import IncnbError
 
 _FLAGS = {"--quiet", "--force", "--off"}
 _VALUES = {"--name", "--version"}
-_LISTS = {"--ignore"}
-_LATER = {"--verify", "--config", "--file", "--allow", "--ttl", "--when", "--pin", "--keep-going"}
+_LISTS = {"--ignore", "--config"}
+_LATER = {"--verify", "--file", "--allow", "--ttl", "--when", "--pin", "--keep-going"}
 
 
 class OptionError(IncnbError):
@@ -27,17 +28,20 @@ class Options:
     force: bool = False
     off: bool = False
     ignore: tuple[str, ...] = field(default=())
+    config: tuple[str, ...] = field(default=())  # expressions
 
 
 def parse(line: str, defaults: Options | None = None) -> Options:
     """The options in a line, over `defaults`. Raises `OptionError` with one line that says what to do."""
     base = defaults or Options()
     found: dict[str, object] = {}
-    ignore = list(base.ignore)
+    lists = {"--ignore": list(base.ignore), "--config": list(base.config)}
     try:
         words = shlex.split(line)
+        raw = _RAW.findall(line)
     except ValueError as error:
         raise OptionError(f"the options {line!r} cannot be read: {error}") from error
+    written = raw if len(raw) == len(words) else words
     at = 0
     while at < len(words):
         word, equals, value = words[at].partition("=")
@@ -53,9 +57,10 @@ def parse(line: str, defaults: Options | None = None) -> Options:
             if word in _VALUES:
                 found[word[2:]] = value
             else:
-                ignore.append(value)
+                first = written[at - 1].removeprefix(f"{word}=")
+                lists[word].append(_expression(first) if word == "--config" else value)
                 while at < len(words) and not words[at].startswith("--"):
-                    ignore.append(words[at])
+                    lists[word].append(_expression(written[at]) if word == "--config" else words[at])
                     at += 1
         elif word in _LATER:
             raise OptionError(f"{word} is not available in this version of incnb")
@@ -68,5 +73,15 @@ def parse(line: str, defaults: Options | None = None) -> Options:
         quiet=bool(found.get("quiet", base.quiet)),
         force=bool(found.get("force", base.force)),
         off=bool(found.get("off", base.off)),
-        ignore=tuple(ignore),
+        ignore=tuple(lists["--ignore"]),
+        config=tuple(lists["--config"]),
     )
+
+
+_QUOTED = r""""(?:\\.|[^"\\])*"|'[^']*'"""
+_RAW = re.compile(rf"(?:{_QUOTED}|\\.|[^\s\"'\\])+")
+
+
+def _expression(word: str) -> str:
+    """A Python expression as it was meant: `cfg['lr']` keeps its quotes, `"cfg['lr'] * 2"` loses those around it."""
+    return shlex.split(word)[0] if re.fullmatch(_QUOTED, word) else word

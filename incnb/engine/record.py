@@ -23,6 +23,7 @@ import xxhash
 from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
+from incnb.dependencies.config import Readings
 from incnb.engine.hidden import HiddenState
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.options import Options
@@ -71,6 +72,7 @@ class Run:
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
+        self._readings: Readings | None = None
         self._caches: dict[int, tuple[Any, Any]] = {}
         self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
         self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
@@ -82,6 +84,8 @@ class Run:
 
     def start(self) -> None:
         """Find the static closure, take fingerprints of everything in it, and begin to watch."""
+        for asked in self.environment.asked:
+            self.closure.add(Kind.CONFIG, asked)
         self.closure.cell(self.analysis)
         self.closure.finish()
         self._judge_findings()
@@ -106,6 +110,8 @@ class Run:
             if len(locators) > 1:
                 self.closure.add(Kind.VALUE, sharing.locator(locators))
             self._inputs = Inputs(roots, self.namespace, self._codes())
+            self._readings = Readings(self.closure.configs, self._inputs.knows)
+            self._readings.start()
             self._capture = Capture(self.shell)
             self._capture.start()
         self._watch.start()
@@ -129,6 +135,7 @@ class Run:
         for key, found in self.closure.found.items():
             self.closure.found[key] = Found(found.dependency, None)
         self.closure.hidden.clear()
+        self.closure.configs.clear()
         self.environment.forget()
         if "resize" in self.analysis.attributes:
             gc.collect()
@@ -136,7 +143,8 @@ class Run:
     @property
     def attempt(self) -> str:
         """A digest of all dependencies, to recognise an attempt that would fail again."""
-        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
+        lines = [f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies]
+        text = "\n".join([*lines, *self.closure.configs_before])
         return xxhash.xxh3_128(text.encode()).hexdigest()
 
     def _judge_findings(self) -> None:
@@ -198,6 +206,8 @@ class Run:
                 roots.append(Root(module, read.name, read.path[:-1], frame, "", dependency.locator))
             else:
                 roots.append(Root(module, read.name, read.path, value, dependency.fp, dependency.locator))
+        for place, value in self.closure.configs:
+            roots.append(Root(place.module, place.read.name, place.read.path, value, "", place.locator, partial=True))
         # a frame that is read whole and by column is followed as the whole
         return sorted(roots, key=lambda root: not root.fp)
 
@@ -223,6 +233,8 @@ class Run:
         self.seconds = time.perf_counter() - self._started
         seen: list[Seen] = []
         try:
+            if self._readings is not None:
+                self._readings.stop()
             if self._watch is not None:
                 seen = self._watch.stop()
         finally:
@@ -248,6 +260,7 @@ class Run:
         if self.problems or self.effects:
             return None
         try:
+            self._take_readings()
             moved = self._moved()
             # classes that print while they are pickled print into nobody's cell
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
@@ -257,6 +270,13 @@ class Run:
         except StoreError as error:
             self.problems.append(Reason(Code.NOT_SAVED, "store", "store", str(error)))
         return None
+
+    def _take_readings(self) -> None:
+        """The keys that were read of Configs become dependencies. Raises `NotSaved`."""
+        if self._readings is not None and self._readings.problems:
+            raise NotSaved(self._readings.problems[0])
+        for found in self._readings.dependencies if self._readings is not None else ():
+            self.closure.found[found.kind, found.locator] = Found(found, None)
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
@@ -272,7 +292,7 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = None
+        self._watch = self._capture = self._readings = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
@@ -296,7 +316,7 @@ class Run:
             at = numbers.get(id(found.value))
             if found.dependency.kind is Kind.AMBIENT:
                 raise NotSaved(f"it changed {locator}")
-            if at is None or isinstance(found.value, type | types.FunctionType):
+            if at is None or isinstance(found.value, type | types.FunctionType) or found.dependency.kind is Kind.CONFIG:
                 raise NotSaved(f"{locator} changed while it ran")
             moved.add(at)
         return moved
@@ -310,11 +330,12 @@ class Run:
             return ambient.resolve(dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
-        if dependency.kind not in (Kind.VALUE, Kind.CODE):
+        config = dependency.kind is Kind.CONFIG and dependency.locator.startswith(bindings.TYPE) and value is not None
+        if dependency.kind not in (Kind.VALUE, Kind.CODE) and not config:
             return None
         if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING, bindings.PRESENCE)):
             return None
-        module, read = bindings.parse(dependency.locator)
+        module, read = bindings.parse(dependency.locator.removeprefix(bindings.TYPE))
         if module is not None:
             loaded = _loaded(module)
             now = follow(loaded.__dict__, read)[0] if loaded is not None else ABSENT
@@ -324,6 +345,7 @@ class Run:
                 return ""
         if (
             value is ABSENT
+            or config
             or type(value) in ATOMS
             or isinstance(value, types.ModuleType)
             or dependency.shown == "builtin"
