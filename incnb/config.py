@@ -58,10 +58,10 @@ def listen(listener: Listener | None) -> None:
 class Config(Mapping[Any, Any]):
     """Nested settings that cannot be changed: `cfg.model.lr` and `cfg["model"]["lr"]` are one.
 
-    `Config({"lr": 0.1})` or `Config(lr=0.1)`. Keys are text, numbers, booleans or None; one that is called like a method
-    (`cfg["items"]`), begins with an underscore, or is no identifier is reached with brackets. Values are numbers, text,
-    dates, paths, enum members, functions, classes and the like; dicts in it become `Config`, lists tuples, sets
-    frozensets. Raises `ConfigError` for values that can be changed in place.
+    `Config({"lr": 0.1})` or `Config(lr=0.1)`. Keys are text, numbers, booleans or None; one that is called like a
+    method (`cfg["items"]`) or is no identifier is reached with brackets. Values are numbers, text, dates, paths, enum
+    members, functions, classes and the like; dicts in it become `Config`, lists tuples, sets frozensets. Raises
+    `ConfigError` for values that can be changed in place.
     """
 
     __slots__ = ("_data",)
@@ -135,9 +135,9 @@ class Config(Mapping[Any, Any]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Config):
-            return self._all() == other._all()
+            return bool(self._all() == other._all())
         if isinstance(other, Mapping):
-            return self.to_dict() == _thawed(dict(other))
+            return bool(self.to_dict() == _thawed(dict(other)))
         return NotImplemented
 
     def __hash__(self) -> int:
@@ -189,7 +189,7 @@ class Config(Mapping[Any, Any]):
 
     @classmethod
     def load(cls, path: str | PurePath) -> Config:
-        """Read a YAML, TOML or JSON file, told by its suffix. Raises `ConfigError`, or `OSError` where it is missing."""
+        """Read a YAML, TOML or JSON file, told by its suffix. Raises `ConfigError`, and `OSError` as `open` does."""
         suffix = PurePath(path).suffix.lower()
         reader = {".yaml": cls.from_yaml, ".yml": cls.from_yaml, ".toml": cls.from_toml, ".json": cls.from_json}
         if suffix not in reader:

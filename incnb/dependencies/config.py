@@ -3,8 +3,8 @@
 The static closure finds where the cell's Configs are bound (`cfg`, `settings['cfg']`, `conf:cfg`) and fingerprints none
 of them; that there is a Config is the dependency `type of cfg`. While the cell runs, every Config says what is read of
 it, through whatever name, argument or thread, and each such key becomes a dependency at the place where its Config was
-found: `cfg['model']['lr']` (a value, or its absence), `presence of cfg['x']`, `type of cfg['model']` (a nested Config was
-handed out), or `cfg['model']` (all of it was seen).
+found: `cfg['model']['lr']` (a value, or its absence), `presence of cfg['x']`, `type of cfg['model']` (a nested Config
+was handed out), or `cfg['model']` (all of it was seen).
 
 A Config that the cell made itself is no input. One that was there before, and that nothing the cell reads leads to,
 makes the run unsaved: this is the net below the static closure.

@@ -6,7 +6,7 @@ something only while what comes before it holds: `utils.clean` says nothing once
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from incnb.dependencies import Environment, Resolved, bindings, config
@@ -72,8 +72,8 @@ def first_mismatch(stored: StoredTrace, environment: Environment, version: str) 
     recorded = dependencies(stored)
     asked = [d.locator for d in recorded if d.locator.startswith(config.ASKED) and d.kind is Kind.CONFIG]
     if set(asked) != set(environment.asked):
-        now = ", ".join(environment.asked) or "none"
-        return Dependency(Kind.CONFIG, "--config", "", ", ".join(asked) or "none"), Resolved(Kind.CONFIG, "-", "", now)
+        was = Dependency(Kind.CONFIG, "--config", "", _expressions(asked))
+        return was, Resolved(Kind.CONFIG, "changed", "", _expressions(environment.asked))
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
             if dependency.fp != version:
@@ -86,6 +86,10 @@ def first_mismatch(stored: StoredTrace, environment: Environment, version: str) 
         if now.fp != dependency.fp:
             return dependency, now
     return None
+
+
+def _expressions(locators: Iterable[str]) -> str:
+    return ", ".join(locator.removeprefix(config.ASKED) for locator in locators) or "none"
 
 
 def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer: Callable[[str], list[str]]) -> Reason:
