@@ -4,12 +4,25 @@ A reused result is the result that executing would have produced; where that is 
 decision names what decided it.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from incnb.model import Code, Decision, IncnbError, Reason, Status
 
+if TYPE_CHECKING:
+    from incnb.config import Config, ConfigError
+
 __version__ = "0.1.0"
-__all__ = ["Code", "Decision", "IncnbError", "Reason", "Status"]
+__all__ = ["Code", "Config", "ConfigError", "Decision", "IncnbError", "Reason", "Status"]
+
+_LAZY = {"Config": "incnb.config", "ConfigError": "incnb.config"}  # so that `import incnb` stays cheap
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'incnb' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     CODE = "code"
     VALUE = "value"
+    CONFIG = "config"
     MODULE = "module"
     PACKAGE = "package"
     FILE = "file"

@@ -57,7 +57,7 @@ def parse(text: str) -> tuple[str | None, Read]:
 def notebook_name(text: str) -> str | None:
     """The name in the notebook that a locator begins with; None for anything else."""
     try:
-        module, read = parse(text)
+        module, read = parse(text.removeprefix(TYPE))
     except (ValueError, SyntaxError):
         return None
     return read.name if module is None else None
@@ -85,9 +85,9 @@ def describe(value: Any, name: str, *, builtin: bool = False) -> Resolved:
             return Resolved(Kind.VALUE, met.digest().hex(), "", "builtin", value, met)
         if isinstance(value, types.FunctionType) and origin.is_ours(origin.function_origin(value)):
             flat = owns_globals(value)
-            met = encode_with(lambda e: e.own_function(value), name) if flat else encode(value, name)
+            met = encode_with(lambda e: e.own_function(value), name) if flat else encode(value, name, configs=True)
             return Resolved(Kind.CODE, met.digest().hex(), "", f"{name}()", value, met)
-        met = encode(value, name)
+        met = encode(value, name, configs=True)
     except Unfingerprintable as error:
         return Resolved(Kind.VALUE, None, f"cannot be fingerprinted: {error}", "", value)
     ours = isinstance(value, type) and origin.is_ours(origin.class_origin(value))
@@ -111,6 +111,7 @@ def whole_module(module: types.ModuleType) -> Resolved:
 
 DOCSTRING = "docstring of "
 PRESENCE = "presence of "
+TYPE = "type of "  # whether there is an `incnb.Config`
 
 
 def presence(bound: bool) -> Resolved:

@@ -16,7 +16,8 @@ from typing import Any
 
 from incnb.analysis.findings import Finding, function_findings
 from incnb.analysis.records import CellAnalysis
-from incnb.dependencies import ambient, bindings, libraries, module
+from incnb.config import Config
+from incnb.dependencies import ambient, bindings, config, libraries, module
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.environment import Environment
 from incnb.fingerprint import ABSENT, origin
@@ -50,6 +51,8 @@ class Closure:
         self.hidden: list[Any] = []
         self.stores: set[str] = set()  # notebook names that reached functions bind (`global`)
         self.missing: list[tuple[str, str]] = []  # what cannot be fingerprinted: locator, why
+        self.configs: list[tuple[config.Place, Config]] = []  # followed by key, while the cell runs
+        self.configs_before: list[str] = []  # their locators and fingerprints as a whole
         self._via: list[str] = []
         self._strings: set[str] = set()
         self._done: set[tuple[str | None, Read]] = set()
@@ -147,7 +150,24 @@ class Closure:
             return
         value, taken, _ = follow(namespace, read)
         short = Read(read.name, read.path[:taken])
-        self._object(module_name, short, namespace)
+        if type(value) is Config:
+            self._config(config.Place(module_name, short), value)
+        else:
+            self._object(module_name, short, namespace)
+
+    def _config(self, place: config.Place, value: Config) -> None:
+        """A Config is there: which of its keys count is seen while the cell runs, the code in it may run."""
+        if (Kind.CONFIG, config.TYPE + place.locator) in self.found:
+            return
+        self.add(Kind.CONFIG, config.TYPE + place.locator)
+        self.configs.append((place, value))
+        whole = bindings.describe(value, place.locator)
+        self.configs_before.append(f"{place.locator} {whole.fp}")
+        if whole.fp is None:
+            self.missing.append((place.locator, whole.detail))
+        self._via.append(place.locator)
+        self._met(whole)
+        self._via.pop()
 
     def _namespace(self, module_name: str | None, name: str) -> dict[str, Any] | None:
         if module_name is None:
@@ -291,6 +311,8 @@ class Closure:
             return
         self.libraries |= met.libraries
         self.hidden += met.hidden
+        for name, read in met.configs or ():
+            self.read(None if name == "__main__" else name, read)
         for name, value in met.code.items():
             if value is resolved.value:
                 continue

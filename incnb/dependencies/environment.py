@@ -9,7 +9,7 @@ from typing import Any
 
 import xxhash
 
-from incnb.dependencies import ambient, bindings, env, file, module, package, sharing
+from incnb.dependencies import ambient, bindings, config, env, file, module, package, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
 from incnb.model import Kind, shorten
@@ -34,8 +34,10 @@ class Environment:
         alone: Callable[[str], bool] = lambda name: False,
         configured: Callable[[str], tuple[str, str]] = lambda top: ("", ""),
         is_pending: Callable[[str], bool] = lambda name: False,
+        asked: dict[str, Resolved] | None = None,
     ):
         self.namespace = namespace
+        self.asked = asked or {}  # what the expressions of `--config` came to, by locator
         self._alone = alone
         self._configured = configured
         self._is_pending = is_pending
@@ -81,6 +83,8 @@ class Environment:
             return Resolved(kind, digest, "", shorten(shown))
         if kind is Kind.AMBIENT:
             return ambient.resolve(locator)
+        if kind is Kind.CONFIG:
+            return self.asked.get(locator) or config.resolve(locator, self._scope)
         if kind is Kind.VERSION:
             return Resolved(kind, None, "changed")
         if locator.startswith(bindings.DOCSTRING):
@@ -92,6 +96,15 @@ class Environment:
             return sharing.resolve(locator, self._shared_value)
         name, read = bindings.parse(locator)
         return self.binding(name, read, locator)
+
+    def _scope(self, module_name: str | None, name: str) -> dict[str, Any] | None:
+        """The namespace in which a name is bound, with the value there; None for a module that is not loaded."""
+        if module_name is None:
+            if name not in self.namespace:
+                self._load(name)
+            return self.namespace
+        loaded = sys.modules.get(module_name)
+        return loaded.__dict__ if isinstance(loaded, types.ModuleType) else None
 
     def _shared_value(self, locator: str) -> Any:
         name, read = bindings.parse(locator)

@@ -7,10 +7,10 @@ something only while what comes before it holds: `utils.clean` says nothing once
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved, bindings, file
+from incnb.dependencies import Environment, Resolved, bindings, config, file
 from incnb.engine.options import TIMED, Options
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.store import Store, StoredTrace, StoreError
@@ -18,6 +18,7 @@ from incnb.store import Store, StoredTrace, StoreError
 _CODES = {
     Kind.CODE: Code.CODE,
     Kind.VALUE: Code.VALUE,
+    Kind.CONFIG: Code.CONFIG,
     Kind.MODULE: Code.MODULE,
     Kind.PACKAGE: Code.PACKAGE,
     Kind.FILE: Code.FILE,
@@ -102,6 +103,10 @@ def first_mismatch(
     """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
     recorded = dependencies(stored)
     met = set()
+    asked = [d.locator for d in recorded if d.locator.startswith(config.ASKED) and d.kind is Kind.CONFIG]
+    if set(asked) != set(environment.asked):
+        was = Dependency(Kind.CONFIG, "--config", "", _expressions(asked))
+        return was, Resolved(Kind.CONFIG, "changed", "", _expressions(environment.asked))
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
             now_declared = declared.get(dependency.locator[2:], "")
@@ -124,6 +129,10 @@ def first_mismatch(
     return None
 
 
+def _expressions(locators: Iterable[str]) -> str:
+    return ", ".join(locator.removeprefix(config.ASKED) for locator in locators) or "none"
+
+
 def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer: Callable[[str], list[str]]) -> Reason:
     """The reason for one mismatch: what changed, from what to what, and what led to it."""
     detail = "changed"
@@ -137,6 +146,8 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer
         shown = now.shown or bindings.show(now.value)
         if was.shown and shown and was.shown != shown:
             detail = f"changed: {was.shown} → {shown}"
+        if was.parts is not None and was.kind is Kind.CONFIG and (first := config.difference(was.parts, now.value)):
+            detail = f"changed: {first}"
     by_locator = {d.locator: d for d in recorded}
     chain: list[str] = []
     at = was.via

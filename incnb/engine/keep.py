@@ -36,7 +36,7 @@ def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple
     record["buffers"] = [store.put_blob(buffer).to_dict() for buffer in group.pickled.buffers]
     record["tree"] = {}
     record["words"] = []
-    if group.size > INLINE:
+    if group.size > INLINE and not group.partial:
         classes: set[str] = set()
         for name in group.names:
             if name == RESULT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass, field
 
@@ -9,8 +10,8 @@ from incnb.model import IncnbError
 
 _FLAGS = {"--quiet", "--force", "--off", "--verify", "--pin"}
 _VALUES = {"--name", "--version", "--ttl", "--when"}
-_LISTS = {"--ignore": "ignore", "--file": "files", "--allow": "allow"}
-_LATER = {"--config", "--keep-going"}
+_LISTS = {"--ignore", "--config", "--file", "--allow"}
+_LATER = {"--keep-going"}
 ALLOWED = ("network", "subprocess", "input", "widgets", "threads", "random", "clock")
 #: What `--ttl` lets pass for its time.
 TIMED = frozenset({"network", "clock"})
@@ -37,24 +38,32 @@ class Options:
     ignore: tuple[str, ...] = field(default=())
     files: tuple[str, ...] = field(default=())
     allow: frozenset[str] = field(default=frozenset())
+    config: tuple[str, ...] = field(default=())  # expressions
 
 
 def parse(line: str, defaults: Options | None = None) -> Options:
     """The options in a line, over `defaults`. Raises `OptionError` with one line that says what to do."""
     base = defaults or Options()
     found: dict[str, object] = {}
-    lists = {"ignore": list(base.ignore), "files": list(base.files), "allow": sorted(base.allow)}
+    lists = {
+        "--ignore": list(base.ignore),
+        "--config": list(base.config),
+        "--file": list(base.files),
+        "--allow": sorted(base.allow),
+    }
     try:
         words = shlex.split(line)
+        raw = _RAW.findall(line)
     except ValueError as error:
         raise OptionError(f"the options {line!r} cannot be read: {error}") from error
+    written = raw if len(raw) == len(words) else words
     at = 0
     while at < len(words):
         word, equals, value = words[at].partition("=")
         at += 1
         if word in _FLAGS:
             found[word[2:]] = True
-        elif word in _VALUES or word in _LISTS:
+        elif word in _VALUES | _LISTS:
             if not equals:
                 if at >= len(words) or words[at].startswith("--"):
                     raise OptionError(f"{word} wants a value: {word} {_EXAMPLES.get(word, 'NAME')}")
@@ -63,17 +72,18 @@ def parse(line: str, defaults: Options | None = None) -> Options:
             if word in _VALUES:
                 found[word[2:]] = value
             else:
-                many = lists[_LISTS[word]]
-                many += value.split(",") if word == "--allow" else [value]
+                first = written[at - 1].removeprefix(f"{word}=")
+                lists[word].append(_expression(first) if word == "--config" else value)
                 while at < len(words) and not words[at].startswith("--"):
-                    many += words[at].split(",") if word == "--allow" else [words[at]]
+                    lists[word].append(_expression(written[at]) if word == "--config" else words[at])
                     at += 1
         elif word in _LATER:
             raise OptionError(f"{word} is not available in this version of incnb")
         else:
-            known = ", ".join(sorted(_FLAGS | _VALUES | _LISTS.keys()))
+            known = ", ".join(sorted(_FLAGS | _VALUES | _LISTS))
             raise OptionError(f"there is no option {word!r}; there are {known}")
-    for wish in lists["allow"]:
+    allowed = [wish for word in lists["--allow"] for wish in word.split(",")]
+    for wish in allowed:
         if wish not in ALLOWED:
             raise OptionError(f"--allow does not know {wish!r}; it knows {', '.join(ALLOWED)}")
     return Options(
@@ -86,13 +96,21 @@ def parse(line: str, defaults: Options | None = None) -> Options:
         pin=bool(found.get("pin", base.pin)),
         ttl=_duration(str(found["ttl"])) if "ttl" in found else base.ttl,
         when=str(found.get("when", base.when)),
-        ignore=tuple(lists["ignore"]),
-        files=tuple(lists["files"]),
-        allow=frozenset(lists["allow"]),
+        ignore=tuple(lists["--ignore"]),
+        config=tuple(lists["--config"]),
+        files=tuple(lists["--file"]),
+        allow=frozenset(allowed),
     )
 
 
 _EXAMPLES = {"--ttl": "2h", "--when": "EXPR", "--file": "GLOB", "--allow": "network", "--version": "TEXT"}
+_QUOTED = r""""(?:\\.|[^"\\])*"|'[^']*'"""
+_RAW = re.compile(rf"(?:{_QUOTED}|\\.|[^\s\"'\\])+")
+
+
+def _expression(word: str) -> str:
+    """A Python expression as it was meant: `cfg['lr']` keeps its quotes, `"cfg['lr'] * 2"` loses those around it."""
+    return shlex.split(word)[0] if re.fullmatch(_QUOTED, word) else word
 
 
 def _duration(text: str) -> float:

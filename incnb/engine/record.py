@@ -21,13 +21,15 @@ from typing import Any
 import xxhash
 
 from incnb.analysis import CellAnalysis
-from incnb.dependencies import Closure, Environment, Found, ambient, bindings, file, libraries, sharing
+from incnb.dependencies import Closure, Environment, Found, bindings, file, libraries, sharing
+from incnb.dependencies.config import Readings
 from incnb.engine import observed
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
+from incnb.engine.moved import moved_roots
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
@@ -80,6 +82,7 @@ class Run:
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
+        self._readings: Readings | None = None
         self._caches: dict[int, tuple[Any, Any]] = {}
         self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
         self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
@@ -91,6 +94,8 @@ class Run:
 
     def start(self) -> None:
         """Find the static closure, take fingerprints of everything in it, and begin to watch."""
+        for asked in self.environment.asked:
+            self.closure.add(Kind.CONFIG, asked)
         self.closure.cell(self.analysis)
         self.closure.finish()
         observed.declare(self.closure, self.options.files, self._not_saved)
@@ -116,9 +121,12 @@ class Run:
             if len(locators) > 1:
                 self.closure.add(Kind.VALUE, sharing.locator(locators))
             self._inputs = Inputs(roots, self.namespace, self._codes())
+            self._readings = Readings(self.closure.configs, self._inputs.knows)
+            self._readings.start()
             self._capture = Capture(self.shell)
             self._capture.start()
-        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
+        lines = [f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies]
+        text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._watch.start()
         self._started = time.perf_counter()
@@ -141,6 +149,7 @@ class Run:
         for key, found in self.closure.found.items():
             self.closure.found[key] = Found(found.dependency, None)
         self.closure.hidden.clear()
+        self.closure.configs.clear()
         self.environment.forget()
         if "resize" in self.analysis.attributes:
             gc.collect()
@@ -201,6 +210,8 @@ class Run:
                 roots.append(Root(module, read.name, read.path[:-1], frame, "", dependency.locator))
             else:
                 roots.append(Root(module, read.name, read.path, value, dependency.fp, dependency.locator))
+        for place, value in self.closure.configs:
+            roots.append(Root(place.module, place.read.name, place.read.path, value, "", place.locator, partial=True))
         # a frame that is read whole and by column is followed as the whole
         return sorted(roots, key=lambda root: not root.fp)
 
@@ -226,6 +237,8 @@ class Run:
         self.seconds = time.perf_counter() - self._started
         seen: list[Seen] = []
         try:
+            if self._readings is not None:
+                self._readings.stop()
             if self._watch is not None:
                 seen = self._watch.stop()
         finally:
@@ -250,7 +263,8 @@ class Run:
         if self.problems or self.effects:
             return None
         try:
-            moved = self._moved()
+            self._take_readings()
+            moved = moved_roots(self.closure, self._inputs, self.environment)
             # classes that print while they are pickled print into nobody's cell
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 return self._kept(store, value, meta, moved)
@@ -261,6 +275,13 @@ class Run:
         except OSError as error:
             self._not_saved(str(error.filename or ""), f"a file that it wrote cannot be kept: {error}")
         return None
+
+    def _take_readings(self) -> None:
+        """The keys that were read of Configs become dependencies. Raises `NotSaved`."""
+        if self._readings is not None and self._readings.problems:
+            raise NotSaved(self._readings.problems[0])
+        for found in self._readings.dependencies if self._readings is not None else ():
+            self.closure.found[found.kind, found.locator] = Found(found, None)
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
@@ -276,7 +297,7 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = None
+        self._watch = self._capture = self._readings = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
@@ -285,55 +306,6 @@ class Run:
                 parts = bindings.parts_of(found.value)
                 if parts:
                     self.closure.found[key] = Found(replace(found.dependency, parts=parts), found.value)
-
-    def _moved(self) -> set[int]:
-        """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
-        numbers: dict[int, int] = {}
-        for number, root in enumerate(self._inputs.roots):
-            numbers.setdefault(id(root.value), number)
-        moved: set[int] = set()
-        for found in self.closure.found.values():
-            now = self._again(found)
-            if now is None or now == found.dependency.fp:
-                continue
-            locator = found.dependency.locator
-            at = numbers.get(id(found.value))
-            if found.dependency.kind is Kind.AMBIENT:
-                raise NotSaved(f"it changed {locator}")
-            if at is None or isinstance(found.value, type | types.FunctionType):
-                raise NotSaved(f"{locator} changed while it ran")
-            moved.add(at)
-        return moved
-
-    def _again(self, found: Found) -> str | None:
-        """The fingerprint of the same object now; None for what cannot change."""
-        dependency, value = found.dependency, found.value
-        if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
-            return None
-        if dependency.kind is Kind.AMBIENT:
-            return self.environment.fresh(dependency.kind, dependency.locator).fp or ""
-        if dependency.kind is Kind.MODULE:
-            return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
-        if dependency.kind not in (Kind.VALUE, Kind.CODE):
-            return None
-        if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING, bindings.PRESENCE)):
-            return None
-        module, read = bindings.parse(dependency.locator)
-        if module is not None:
-            loaded = _loaded(module)
-            now = follow(loaded.__dict__, read)[0] if loaded is not None else ABSENT
-            if now is not value and type(now) is type(value) and frame_of(now) is None:
-                return ""  # bound to another object
-            if type(now) is not type(value):
-                return ""
-        if (
-            value is ABSENT
-            or type(value) in ATOMS
-            or isinstance(value, types.ModuleType)
-            or dependency.shown == "builtin"
-        ):
-            return None
-        return bindings.describe(value, dependency.locator).fp or ""
 
     def _outputs(self, value: Any, moved: set[int]) -> tuple[list[Group], list[str], list[int]]:
         after = self.namespace

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from incnb.analysis import CellAnalysis, analyse, mentions
-from incnb.dependencies import Environment
+from incnb.dependencies import Environment, Resolved
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
+from incnb.engine.asked import ask, title_of
 from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
@@ -52,6 +53,7 @@ class Tracked:
     nested: bool = False
     value: Any = None
     ended: bool = False
+    asked: dict[str, Resolved] = field(default_factory=dict)  # by `--config`
 
 
 @dataclass(slots=True)
@@ -191,6 +193,7 @@ class Session:
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
         analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
+        tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         reasons: list[Reason] = []
         if options.force:
             reasons = [Reason(Code.FORCED, "", "--force", "")]
@@ -205,6 +208,7 @@ class Session:
         self.pending.notebook_words |= _nested_words(tree)
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
+        environment.asked = tracked.asked
         run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
@@ -229,6 +233,7 @@ class Session:
             alone=self.pending.alone,
             configured=self._configuration,
             is_pending=self.pending.groups.__contains__,
+            asked=tracked.asked,
         )
         if _awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
@@ -262,7 +267,7 @@ class Session:
     def _cutoff(self, tracked: Tracked, answer: decide.Answer) -> list[Reason]:
         created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
         for dependency in decide.dependencies(answer.trace) if answer.trace else []:
-            if dependency.kind not in (Kind.VALUE, Kind.CODE):
+            if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
                 continue
             producer = self._producers.get(notebook_name(dependency.locator) or "")
             if producer is not None and producer.executed and producer.time > created:
@@ -433,15 +438,3 @@ def _nested_words(tree: ast.AST) -> set[str]:
     """What functions, classes and lambdas of a cell mention: it may be needed when no cell runs."""
     nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
     return {word for node in ast.walk(tree) if isinstance(node, nested) for word in mentions(node)}
-
-
-def title_of(tree: ast.Module, options: Options, raw: str) -> str:
-    """`--name`, else the first comment line, else the first line of code; 40 characters."""
-    if options.name:
-        return options.name[:40]
-    lines = [line.strip() for line in raw.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("%%")]
-    comments = [line.lstrip("#").strip() for line in lines if line.startswith("#")]
-    for candidate in (*[c for c in comments[:1] if c], *lines[:1]):
-        return shorten(candidate, 40)
-    return shorten(ast.unparse(tree.body[0]), 40) if tree.body else "(empty)"

@@ -35,19 +35,23 @@ for _top in _ROOMS:
     registry.lazily(_top, partial(_open, _top))
 
 
-def encode(value: Any, name: str = "") -> Encoder:
+def encode(value: Any, name: str = "", *, configs: bool = False) -> Encoder:
     """Encode `value`, called `name` in messages; the encoder has the digest and what was met.
+
+    With `configs`, an `incnb.Config` that code in it reads by a global name is not part of the digest: the encoder says
+    where they are, and the caller follows their keys.
 
     Raises `Unfingerprintable`, also where the state of an object raises while it is read.
     """
     if type(value) is types.FunctionType:
-        return encode_with(lambda encoder: encoder.function(value), name)
-    return encode_with(lambda encoder: encoder.encode(value), name)
+        return encode_with(lambda encoder: encoder.function(value), name, configs=configs)
+    return encode_with(lambda encoder: encoder.encode(value), name, configs=configs)
 
 
-def encode_with(write: Callable[[Encoder], None], name: str = "") -> Encoder:
+def encode_with(write: Callable[[Encoder], None], name: str = "", *, configs: bool = False) -> Encoder:
     """The encoder after `write(encoder)`; the same errors as `encode`."""
     encoder = Encoder(name)
+    encoder.configs = [] if configs else None
     try:
         write(encoder)
         encoder.settle()

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from itertools import chain, islice
 from typing import Any
 
+from incnb.config import Config
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read, references
 from incnb.fingerprint.reads import ABSENT, follow, render, take_step
@@ -53,6 +54,7 @@ class Encoder(Writer):
         self.code: dict[str, Any] = {}  # notebook and project functions and classes met, by `module:qualname`
         self.hidden: list[Any] = []  # objects with state that cannot be read (functools caches)
         self.shared: dict[int, Any] = {}  # mutable objects met, by id
+        self.configs: list[tuple[str, Read]] | None = None  # where code reads a Config, if that is told apart
 
     # -- what is put off
 
@@ -176,6 +178,7 @@ class Encoder(Writer):
         child._seen, child._keep, child.plans, child.tuples = self._seen, self._keep, self.plans, self.tuples
         child.arrays = {memory: list(met) for memory, met in self.arrays.items()}
         child.libraries, child.code, child.hidden, child.shared = self.libraries, self.code, self.hidden, self.shared
+        child.configs = self.configs
         before = len(self._seen)
         try:
             child.encode(value)
@@ -287,6 +290,9 @@ class Encoder(Writer):
             self.tag("absent")
         elif steps == 0 and read.name not in namespace:
             self.builtin(read.name, reached)
+        elif type(reached) is Config and self.configs is not None and _is_live(namespace):
+            self.tag("a Config")  # which of its keys matter is seen when the code runs
+            self.configs.append((namespace["__name__"], Read(read.name, read.path[:steps])))
         else:
             with self.at(f" → {render(read.name, read.path[:steps])}"):
                 if steps and origin.is_library_module(namespace[read.name]) and not is_code(reached):
@@ -343,6 +349,11 @@ _MODULE_BOOKKEEPING = frozenset(
 def is_code(value: Any) -> bool:
     """Whether something is a function, a class or a module."""
     return issubclass(type(value), types.FunctionType | types.BuiltinFunctionType | types.ModuleType | type)
+
+
+def _is_live(namespace: dict[str, Any]) -> bool:
+    """Whether globals are those of a loaded module, so that what is read from them is found again by name."""
+    return getattr(sys.modules.get(str(namespace.get("__name__"))), "__dict__", None) is namespace
 
 
 def _flat(items: Any) -> bool:

@@ -77,6 +77,7 @@ class Root:
     value: Any
     fp: str
     locator: str
+    partial: bool = False  # only parts of it are relied on, so that it may hold other things at reuse
 
 
 class Inputs:
@@ -87,6 +88,7 @@ class Inputs:
         self.nodes: dict[int, Node] = {}
         self.too_large: set[int] = set()
         self.referred: list[tuple[Any, ...]] = []
+        self.partial = False  # whether what was referred to may hold other things at reuse
         self.lost: str | None = None  # an input that an output holds a part of, which no path leads to
         known: set[int] = set()
         for number, root in enumerate(self.roots):
@@ -139,6 +141,10 @@ class Inputs:
                 raise NotSaved(f"{root.locator} changed in place, and it holds a {self.hidden[number]}")
         return out
 
+    def knows(self, ident: int) -> bool:
+        """Whether the object with this id was held by an input when the run began."""
+        return ident in self.nodes or ident in self.beyond
+
     def reference(self, value: Any) -> tuple[Any, ...] | None:
         """How to find an object again that an input holds; None for any other object."""
         node = self.nodes.get(id(value))
@@ -150,6 +156,7 @@ class Inputs:
             return None
         found = (root.module or "", root.name, root.steps, node.path)
         self.referred.append(found)
+        self.partial = self.partial or root.partial
         return found
 
 
@@ -197,6 +204,7 @@ class Group:
     names: list[str]
     pickled: Pickled
     patched: list[str] = field(default_factory=list)
+    partial: bool = False  # refers to objects whose content may differ at reuse
     refers: list[tuple[Any, ...]] = field(default_factory=list)  # to objects of the inputs
 
     @property
@@ -289,7 +297,7 @@ def save(
         own = {name: values[name] for name in names if name != PATCHES}
         if PATCHES in names:
             own[PATCHES] = [s[:3] for s in states]
-        inputs.referred = []
+        inputs.referred, inputs.partial = [], False
         pickled = dump(
             own,
             root="",
@@ -302,7 +310,13 @@ def save(
             raise NotSaved(f"an output holds a part of {inputs.lost} that no path leads to")
         patched = sorted({s[3] for s in states}) if PATCHES in names else []
         groups.append(
-            Group(sorted(n for n in own if n != PATCHES), pickled, patched, list(dict.fromkeys(inputs.referred)))
+            Group(
+                sorted(n for n in own if n != PATCHES),
+                pickled,
+                patched,
+                inputs.partial,
+                list(dict.fromkeys(inputs.referred)),
+            )
         )
     return groups
 
