@@ -61,6 +61,9 @@ _UNTRACKED_MODULES = {
     for name in names.split()
 }
 
+#: Modules that can tell that somebody else holds an object, or how many there are.
+_NOTICING = frozenset({"gc", "weakref", "tracemalloc", "resource", "psutil", "ctypes", "cffi", "inspect", "traceback"})
+
 _SYS_ALLOWED = frozenset(
     [
         "audit",
@@ -136,10 +139,11 @@ def object_findings(path: str, value: Any) -> list[Finding]:
     top = origin.top_level(module) if isinstance(module, str) else ""
     for candidate in (top, origin.top_level(name)):
         if candidate in _UNTRACKED_MODULES:
-            return [Finding("untracked", f"{name} reads {_UNTRACKED_MODULES[candidate]}")]
+            why = f"{name} reads {_UNTRACKED_MODULES[candidate]}"
+            return [Finding("untracked", why, notices=candidate in _NOTICING)]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
-        return [Finding("unsafe", f"sys.{parts[1]}")]
+        return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
     return []
 
 
@@ -151,7 +155,7 @@ def attribute_findings(module: str, name: str) -> list[Finding]:
 def library_findings(top: str) -> list[Finding]:
     """What reaching a library at all tells."""
     why = _UNTRACKED_MODULES.get(top)
-    return [Finding("untracked", f"{top} reads {why}")] if why else []
+    return [Finding("untracked", f"{top} reads {why}", notices=top in _NOTICING)] if why else []
 
 
 def is_data(value: Any) -> bool:

@@ -15,15 +15,17 @@ import socket
 import sys
 import time
 import types
+from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import xxhash
 
 from incnb.analysis import CellAnalysis
-from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
 from incnb.engine.hidden import HiddenState
+from incnb.engine.judgement import Judgement
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, origin
@@ -32,8 +34,9 @@ from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.effects import Event as Seen
-from incnb.outputs.effects import Watch
+from incnb.outputs.effects import Watch, is_seen
 from incnb.outputs.events import Event
+from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
@@ -67,7 +70,8 @@ class Run:
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
-        self.closure = Closure(environment, options.ignore)
+        self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
+        self._judgement = Judgement(self.closure, self._forbid)
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
@@ -84,17 +88,13 @@ class Run:
         """Find the static closure, take fingerprints of everything in it, and begin to watch."""
         self.closure.cell(self.analysis)
         self.closure.finish()
-        self._judge_findings()
-        for locator, why in self.closure.missing:
-            self._not_saved(locator, why)
-        for name in self._hidden.unknown(self.closure.hidden):
-            self._not_saved(name, "has cached results from other code")
-        self._caches = self._hidden.sizes(self.closure.hidden)
+        self._judgement.before(self._hidden, self._is_users)
+        self._caches = self._hidden.sizes(self.closure.hidden.values())
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
         self._resizing()
         self._finalizers()
-        self._watch = Watch(self.shell, self.namespace, self._expected)
+        self._watch = Watch(self.shell, self.namespace, self._unexpected)
         if self.problems:
             self._let_go()
         else:
@@ -102,9 +102,8 @@ class Run:
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
-            locators = [r.locator for r in roots]
-            if len(locators) > 1:
-                self.closure.add(Kind.VALUE, sharing.locator(locators))
+            if len(roots) > 1:
+                self.closure.add(Kind.VALUE, sharing.locator([r.locator for r in roots]))
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._capture = Capture(self.shell)
             self._capture.start()
@@ -126,9 +125,7 @@ class Run:
 
     def _let_go(self) -> None:
         """The run will not be kept: hold nothing of the user's while it goes on."""
-        for key, found in self.closure.found.items():
-            self.closure.found[key] = Found(found.dependency, None)
-        self.closure.hidden.clear()
+        self.closure.let_go()
         self.environment.forget()
         if "resize" in self.analysis.attributes:
             gc.collect()
@@ -136,24 +133,17 @@ class Run:
     @property
     def attempt(self) -> str:
         """A digest of all dependencies, to recognise an attempt that would fail again."""
-        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies)
+        found = [f.dependency for f in self.closure.found.values()]
+        text = "\n".join(f"{d.kind} {d.locator} {d.fp}" for d in found)
         return xxhash.xxh3_128(text.encode()).hexdigest()
 
-    def _judge_findings(self) -> None:
-        for finding in self.closure.findings:
-            own = finding.what in self.namespace and finding.what not in getattr(self.shell, "user_ns_hidden", ())
-            if own or finding.what in self.analysis.stores:
-                continue  # a variable of the user's that is called like a builtin
-            self._finding(finding)
+    def _is_users(self, word: str) -> bool:
+        """Whether a word names a variable of the user's that is called like a builtin."""
+        hidden = getattr(self.shell, "user_ns_hidden", ())
+        return word in self.analysis.stores or (word in self.namespace and word not in hidden)
 
-    def _finding(self, finding: Finding) -> None:
-        where = f", line {finding.line}" if finding.line else ""
-        if finding.kind == "unsafe":
-            self.problems.append(Reason(Code.UNSAFE, "", finding.what, f"what it reads cannot be bounded{where}"))
-        elif finding.kind == "effect":
-            self.effects.append(Reason(Code.EFFECT, "", finding.what, finding.what))
-        else:
-            self.problems.append(Reason(Code.NOT_SAVED, "", finding.what, finding.what + where))
+    def _forbid(self, reason: Reason) -> None:
+        (self.effects if reason.code is Code.EFFECT else self.problems).append(reason)
 
     def _not_saved(self, locator: str, why: str) -> None:
         self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
@@ -210,8 +200,13 @@ class Run:
             if f.dependency.kind is Kind.CODE and isinstance(f.value, kinds)
         }
 
-    def _expected(self, code: types.CodeType) -> bool:
-        return self.closure.knows(code)
+    def _unexpected(self, ran: Collection[types.CodeType] | None) -> list[types.CodeType]:
+        """Leave of the closure what really ran; the functions that ran and that nothing left leads to."""
+        self.closure.narrow(ran)
+        self._judgement.after()
+        names = [c.co_filename for c in ran or () if c.co_name.startswith(("<module>", "<cell"))]
+        own = {name for name in names if not Path(name).is_file()}
+        return [c for c in ran or () if c.co_filename not in own and not self.closure.knows(c)]
 
     # -- after
 
@@ -288,7 +283,7 @@ class Run:
         for number, root in enumerate(self._inputs.roots):
             numbers.setdefault(id(root.value), number)
         moved: set[int] = set()
-        for found in self.closure.found.values():
+        for found in list(self.closure.found.values()):
             now = self._again(found)
             if now is None or now == found.dependency.fp:
                 continue
@@ -298,6 +293,7 @@ class Run:
                 raise NotSaved(f"it changed {locator}")
             if at is None or isinstance(found.value, type | types.FunctionType):
                 raise NotSaved(f"{locator} changed while it ran")
+            self.closure.hold((found.dependency.kind, locator))
             moved.add(at)
         return moved
 
@@ -360,7 +356,10 @@ class Run:
 
     def _prior(self, name: str, value: Any) -> None:
         """A name that may or may not have been bound holds what it held: what it held becomes a dependency."""
-        if (Kind.VALUE, name) in self.closure.found or (Kind.CODE, name) in self.closure.found:
+        known = [key for key in ((Kind.VALUE, name), (Kind.CODE, name)) if key in self.closure.found]
+        for key in known:
+            self.closure.hold(key)
+        if known:
             return
         resolved = bindings.describe(value, name)
         if resolved.fp is None:
@@ -395,15 +394,33 @@ class Run:
             if isinstance(value, types.ModuleType | type | types.FunctionType):
                 raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
 
+    def _hold_root(self, reference: tuple[Any, ...]) -> None:
+        """What an output refers to is relied on, whoever read it."""
+        for root in self._inputs.roots:
+            if (root.module or "", root.name, root.steps) == reference[:3]:
+                for key in [k for k in self.closure.found if k[1] == root.locator]:
+                    self.closure.hold(key)
+
+    def _narrow_sharing(self) -> None:
+        """When the inputs share nothing, those that are left share nothing."""
+        for key, found in list(self.closure.found.items()):
+            if key[1].startswith(sharing.PREFIX) and found.dependency.fp == sharing.nothing():
+                left = [r.locator for r in self._inputs.roots if self.closure.is_left((Kind.VALUE, r.locator))]
+                dependency = replace(found.dependency, locator=sharing.locator(left))
+                self.closure.found[key] = Found(dependency, found.value)
+
     def _write(
         self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], meta: dict[str, Any]
     ) -> tuple[str, int]:
         saved = 0
         records = []
         for group in groups:
+            for found in group.refers:
+                self._hold_root(found)
             record, size = group_record(store, group, self.namespace)
             saved += size
             records.append(record)
+        self._narrow_sharing()
         version = Dependency(Kind.VERSION, "--version", self.options.version, self.options.version)
         trace = {
             **meta,
