@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 
+from incnb.analysis.calls import called_in_place
 from incnb.analysis.definitions import is_rerun, names_at_definition
 from incnb.analysis.findings import find
 from incnb.analysis.flow import Flow
@@ -29,6 +30,7 @@ def cell_code(tree: ast.Module, extra: tuple[object, ...] = ()) -> str:
 def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     """Analyse the AST of a cell (after IPython's own transformations, the marker removed)."""
     result = CellAnalysis(code=cell_code(tree, extra))
+    result.called = called_in_place(tree)
     flow = Flow(result)
     for index, statement in enumerate(tree.body):
         last = index == len(tree.body) - 1
@@ -49,6 +51,7 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
             result.bound_by_others |= result.stores - rerun
         result.stores |= before
     result.sure = flow.bound & result.stores
+    result.module_calls -= flow.module_values
     result.reads = list(dict.fromkeys(result.reads))
     result.module_reads = list(dict.fromkeys(result.module_reads))
     result.findings += find(tree)

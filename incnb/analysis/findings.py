@@ -20,12 +20,16 @@ FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason not to record: what kind, what it is in the user's words, and the line (0 = unknown)."""
+    """One reason not to record: what kind, what it is in the user's words, and the line (0 = unknown).
+
+    `notices`: whoever does this could tell that objects are held while the cell is observed.
+    """
 
     kind: FindingKind
     what: str
     line: int = 0
     permit: str = ""  # the word for `--allow` that lifts it
+    notices: bool = False
 
 
 UNSAFE_NAMES = frozenset(
@@ -77,6 +81,9 @@ UNSAFE_ATTRIBUTES = frozenset(
         "user_module",
         "cache_info",
         "cache_clear",
+        "gi_code",
+        "cr_code",
+        "ag_code",
         "__closure__",
         "cell_contents",
         "run_path",
@@ -126,6 +133,7 @@ UNTRACKED_ATTRIBUTES = frozenset(
         "tofile",
     ]
 )
+_NOTICING = frozenset({"_getframe", "currentframe", "f_back", "get_objects", "get_referrers", "getclosurevars"})
 _TRANSPARENT_MAGICS = frozenset({"time", "capture"})
 
 
@@ -197,7 +205,7 @@ def name_findings(name: str, line: int = 0) -> list[Finding]:
 def attribute_findings(name: str, line: int = 0) -> list[Finding]:
     """What mentioning an attribute, of whatever object, tells."""
     if name in UNSAFE_ATTRIBUTES:
-        return [Finding("unsafe", f".{name}", line)]
+        return [Finding("unsafe", f".{name}", line, "", name in _NOTICING)]
     if name in CLOCK_ATTRIBUTES:
         return [Finding("effect", f"it reads the clock (.{name})", line, "clock")]
     if name in UNTRACKED_ATTRIBUTES:

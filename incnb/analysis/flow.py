@@ -20,6 +20,7 @@ class Flow(ast.NodeVisitor):
         self.shadow: set[str] = set()  # parameters and comprehension targets
         self.deferred: dict[str, References] = {}  # bodies of functions and classes of the cell, until first used
         self.aliases: dict[str, Imported] = {}
+        self.module_values: set[tuple[str, Read]] = set()  # read through a module for more than a call
 
     # -- names
 
@@ -38,11 +39,15 @@ class Flow(ast.NodeVisitor):
 
     def module_read(self, alias: Imported, read: Read) -> None:
         if alias.attribute is not None:
-            self.result.module_reads.append((alias.module, Read(alias.attribute, read.path, read.line)))
+            through = Read(alias.attribute, read.path, read.line)
         elif read.path and read.path[0][0] == "attr":
-            self.result.module_reads.append((alias.module, Read(str(read.path[0][1]), read.path[1:], read.line)))
+            through = Read(str(read.path[0][1]), read.path[1:], read.line)
         else:
             self.result.module_reads.append((alias.module, None))
+            return
+        self.result.module_reads.append((alias.module, through))
+        known = self.module_values if read.place not in self.result.called else self.result.module_calls
+        known.add((alias.module, through.place))
 
     def body(self, found: References) -> None:
         for read in found.reads:

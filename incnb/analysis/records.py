@@ -46,6 +46,8 @@ class CellAnalysis:
     strings: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
     bound_by_others: set[str] = field(default_factory=set)  # names that statements other than definitions bind
+    called: set[Read] = field(default_factory=set)  # paths that are loaded for nothing but a call, made in place
+    module_calls: set[tuple[str, Read]] = field(default_factory=set)  # the same of `module_reads`
     escaping: set[Read] = field(default_factory=set)  # paths that are loaded for more than a call
 
 

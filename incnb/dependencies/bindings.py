@@ -112,6 +112,7 @@ def whole_module(module: types.ModuleType) -> Resolved:
 DOCSTRING = "docstring of "
 PRESENCE = "presence of "
 TYPE = "type of "  # whether there is an `incnb.Config`
+SIGNATURE = "signature of "
 
 
 def presence(bound: bool) -> Resolved:
@@ -123,6 +124,20 @@ def docstring(of: Resolved) -> Resolved:
     """The docstring of a function that is used for more than a call: it is data for whoever looks."""
     text = getattr(of.value, "__doc__", None)
     return Resolved(Kind.VALUE, _constant(repr(text).encode()), "", shorten(str(text)))
+
+
+def signature(of: Resolved) -> Resolved:
+    """All that a call which never gets into the body can see: a function of ours, its name, its sort, what it takes."""
+    value = of.value
+    if of.kind is not Kind.CODE or not isinstance(value, types.FunctionType):
+        return Resolved(Kind.VALUE, _constant(b"not a function of ours"), "changed", "not a function of ours")
+    code = value.__code__
+    sort = code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+    spread = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, len(value.__defaults__ or ()))
+    told = (value.__name__, value.__qualname__, sort, spread, names, counts, sorted(value.__kwdefaults__ or {}))
+    return Resolved(Kind.VALUE, _constant(repr(told).encode()), "", f"{value.__qualname__}({', '.join(names)})")
 
 
 def _constant(data: bytes) -> str:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from incnb.analysis.findings import Finding, function_findings
@@ -19,7 +17,8 @@ from incnb.analysis.records import CellAnalysis
 from incnb.config import Config
 from incnb.dependencies import ambient, bindings, config, libraries, module
 from incnb.dependencies.bindings import Resolved
-from incnb.dependencies.environment import Environment
+from incnb.dependencies.collected import MOMENTS, Collected
+from incnb.dependencies.ways import Gate, code_key
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import Read, references
@@ -27,55 +26,25 @@ from incnb.fingerprint.encoder import follow
 from incnb.model import Dependency, Kind
 
 
-def code_key(code: types.CodeType) -> tuple[str, str, int]:
-    return code.co_filename, code.co_qualname, code.co_firstlineno
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A dependency with the object that it was found at."""
-
-    dependency: Dependency
-    value: Any
-
-
-class Closure:
+class Closure(Collected):
     """Follows reads from a cell and collects dependencies, findings and the objects met."""
-
-    def __init__(self, environment: Environment, ignore: Iterable[str] = ()):
-        self.environment = environment
-        self.ignore = frozenset(ignore)
-        self.found: dict[tuple[Kind, str], Found] = {}
-        self.findings: dict[Finding, None] = {}
-        self.libraries: set[str] = set()
-        self.hidden: list[Any] = []
-        self.stores: set[str] = set()  # notebook names that reached functions bind (`global`)
-        self.missing: list[tuple[str, str]] = []  # what cannot be fingerprinted: locator, why
-        self.configs: list[tuple[config.Place, Config]] = []  # followed by key, while the cell runs
-        self.configs_before: list[str] = []  # their locators and fingerprints as a whole
-        self._via: list[str] = []
-        self._strings: set[str] = set()
-        self._done: set[tuple[str | None, Read]] = set()
-        self._codes: set[int] = set()
-        self._expected: list[types.CodeType] = []
-        self._nested: set[tuple[str, str, int]] = set()
-        self._files: set[str] = set()  # of project modules that are compared as a whole
 
     # -- doors
 
     def cell(self, analysis: CellAnalysis) -> None:
         """Follow everything that a cell reads."""
         self.add(Kind.PYTHON, "python")
-        self._strings |= analysis.strings
+        self._rebound |= analysis.stores
+        self._said(analysis.strings)
         for finding in analysis.findings:
-            self.findings[finding] = None
+            self._find(finding)
         for imported in analysis.imports:
             self.imported(imported.module, imported.attribute)
         for name, read in analysis.module_reads:
-            self.through_module(name, read)
+            self.through_module(name, read, called=read is not None and (name, read.place) in analysis.module_calls)
         for read in analysis.reads:
             if read.name not in self.ignore:
-                self.read(None, read)
+                self.read(None, read, called=read.place in analysis.called)
         for name in sorted(analysis.deleted):
             self.add(Kind.VALUE, bindings.PRESENCE + name)
         for read in sorted(analysis.escaping, key=str):
@@ -83,88 +52,69 @@ class Closure:
 
     def finish(self) -> None:
         """Add what depends on everything reached: packages, and the state of their libraries."""
-        for top in sorted(self.libraries):
-            if top not in sys.stdlib_module_names and top != "incnb":
-                self.add(Kind.PACKAGE, top)
-                for finding in libraries.library_findings(top):
-                    self.findings[finding] = None
-        moments = self._strings & {"now", "today"}
-        if moments and self.libraries & {"pandas", "numpy"}:
-            self.findings[Finding("effect", f"it reads the clock ({min(moments)!r})", 0, "clock")] = None
-        if self.libraries & {"sqlite3", "duckdb", "sqlalchemy"}:
-            for text in sorted(self._strings):
-                for finding in libraries.query_findings(text):
-                    self.findings[finding] = None
-        for name in ambient.reached(self.libraries):
-            self.add(Kind.AMBIENT, name)
-
-    @property
-    def dependencies(self) -> list[Dependency]:
-        return [found.dependency for found in self.found.values()]
-
-    # -- one dependency
-
-    def add(self, kind: Kind, locator: str) -> Resolved:
-        resolved = self.environment.resolve(kind, locator)
-        self.keep(locator, resolved)
-        return resolved
-
-    def keep(self, locator: str, resolved: Resolved) -> None:
-        kind = resolved.kind
-        if (kind, locator) in self.found:
-            return
-        if resolved.fp is None:
-            self.missing.append((locator, resolved.detail))
-        value = resolved.value
-        shown = resolved.shown or bindings.show(value)
-        via = self._via[-1] if self._via else ""
-        source = bindings.source_of(value) if kind is Kind.CODE else None
-        dependency = Dependency(kind, locator, resolved.fp or "", shown, source, None, via)
-        self.found[kind, locator] = Found(dependency, value)
-
-    def knows(self, code: types.CodeType) -> bool:
-        """Whether a function that ran is one that the closure expected, or code nested in one."""
-        if not self._nested:
-            todo = list(self._expected)
-            while todo:
-                current = todo.pop()
-                self._nested.add(code_key(current))
-                todo += [c for c in current.co_consts if isinstance(c, types.CodeType)]
-        return code_key(code) in self._nested or code.co_filename in self._files
+        for top in sorted(self._libraries):
+            with self._ways.into(("library", top)):
+                if top not in sys.stdlib_module_names and top != "incnb":
+                    self.add(Kind.PACKAGE, top)
+                    for finding in libraries.library_findings(top):
+                        self._find(finding)
+        if self._libraries & {"pandas", "numpy"}:
+            for moment in sorted(self._strings & MOMENTS):
+                with self._ways.into(("string", moment)):
+                    self._find(Finding("effect", f"it reads the clock ({moment!r})", 0, "clock"))
+        if self._libraries & {"sqlite3", "duckdb", "sqlalchemy"}:
+            for text in sorted(self._strings - MOMENTS):
+                with self._ways.into(("string", text)):
+                    for finding in libraries.query_findings(text):
+                        self._find(finding)
+        always = set(ambient.reached(set()))
+        for name in ambient.reached(self._libraries):
+            if name in always:
+                self.add(Kind.AMBIENT, name)
+            else:
+                for top in sorted(self._libraries):
+                    if name in ambient.reached({top}):
+                        with self._ways.into(("library", top)):
+                            self.add(Kind.AMBIENT, name)
 
     # -- reads
 
-    def read(self, module_name: str | None, read: Read) -> None:
-        """Follow one read of a global name of the notebook (`module_name` None) or of a loaded module."""
-        read = Read(read.name, read.path)
-        if (module_name, read) in self._done:
-            return
-        self._done.add((module_name, read))
+    def read(self, module_name: str | None, read: Read, *, called: bool = False) -> None:
+        """Follow one read of a global name of the notebook (`module_name` None) or of a loaded module.
+
+        `called`: whoever reads it does nothing with it but call it.
+        """
+        read = read.place
+        with self._ways.into(("read", module_name, read, called)) as first:
+            if first:
+                self._read(module_name, read, called)
+
+    def _read(self, module_name: str | None, read: Read, called: bool) -> None:
         namespace = self._namespace(module_name, read.name)
         if namespace is None:
             return
         value, taken, _ = follow(namespace, Read(read.name))
         if isinstance(value, types.ModuleType):
             self.add(Kind.VALUE, bindings.locator(module_name, Read(read.name)))
-            self._in_module(value, read.path)
+            self._in_module(value, read.path, called)
             return
         value, taken, _ = follow(namespace, read)
         short = Read(read.name, read.path[:taken])
         if type(value) is Config:
             self._config(config.Place(module_name, short), value)
         else:
-            self._object(module_name, short, namespace)
+            self._object(module_name, short, namespace, called and not read.path)
 
     def _config(self, place: config.Place, value: Config) -> None:
         """A Config is there: which of its keys count is seen while the cell runs, the code in it may run."""
-        if (Kind.CONFIG, config.TYPE + place.locator) in self.found:
-            return
+        known = (Kind.CONFIG, config.TYPE + place.locator) in self.found
         self.add(Kind.CONFIG, config.TYPE + place.locator)
-        self.configs.append((place, value))
         whole = bindings.describe(value, place.locator)
-        self.configs_before.append(f"{place.locator} {whole.fp}")
-        if whole.fp is None:
-            self.missing.append((place.locator, whole.detail))
+        if not known:
+            self.configs.append((place, value))
+            self.configs_before.append(f"{place.locator} {whole.fp}")
+            if whole.fp is None:
+                self.missing.append(((Kind.CONFIG, config.TYPE + place.locator), whole.detail))
         self._via.append(place.locator)
         self._met(whole)
         self._via.pop()
@@ -177,19 +127,19 @@ class Closure:
         loaded = sys.modules.get(module_name)
         return loaded.__dict__ if isinstance(loaded, types.ModuleType) else None
 
-    def _in_module(self, value: types.ModuleType, path: tuple[tuple[str, Any], ...]) -> None:
+    def _in_module(self, value: types.ModuleType, path: tuple[tuple[str, Any], ...], called: bool = False) -> None:
         """Follow a path that begins at a module object."""
         name = value.__name__
         kind = origin.object_module_origin(value)
         if kind == "notebook":
-            self.findings[Finding("unsafe", "the notebook's own namespace as a module")] = None
+            self._find(Finding("unsafe", "the notebook's own namespace as a module"))
         elif kind == "project":
             if path and path[0][0] == "attr" and sys.modules.get(name) is value:
                 first = str(path[0][1])
                 if first not in value.__dict__ and "__getattr__" in value.__dict__:
                     self._whole_module(value)
                 else:
-                    self.read(name, Read(first, path[1:]))
+                    self.read(name, Read(first, path[1:]), called=called)
             else:
                 self._whole_module(value)
         else:
@@ -197,7 +147,7 @@ class Closure:
 
     def _in_library(self, value: types.ModuleType, path: tuple[tuple[str, Any], ...]) -> None:
         name = value.__name__
-        self.libraries.add(origin.top_level(name))
+        self._library(origin.top_level(name))
         if not path:
             self._library_object(name, value)
             return
@@ -207,7 +157,7 @@ class Closure:
             self._in_module(part, path[1:])
         elif part is ABSENT:
             for finding in libraries.attribute_findings(name, first):
-                self.findings[finding] = None
+                self._find(finding)
         else:
             self._library_object(f"{name}.{first}", part)
             if libraries.is_data(part) and sys.modules.get(name) is value:
@@ -225,61 +175,83 @@ class Closure:
 
     def _library_object(self, path: str, value: Any) -> None:
         for finding in libraries.object_findings(path, value):
-            self.findings[finding] = None
+            self._find(finding)
 
     def _whole_module(self, value: types.ModuleType) -> None:
         resolved = self.environment.resolve(Kind.MODULE, value.__name__)
         self._met(resolved)
         self.keep(value.__name__, resolved)
 
-    def _object(self, module_name: str | None, read: Read, namespace: dict[str, Any]) -> None:
+    def _object(self, module_name: str | None, read: Read, namespace: dict[str, Any], called: bool = False) -> None:
         locator = bindings.locator(module_name, read)
         resolved = self.environment.binding(module_name, read, locator)
         value = resolved.value
         if isinstance(value, types.FunctionType) and resolved.kind is Kind.CODE:
-            self.keep(locator, resolved)
-            self._met(resolved)
-            self._function(value, locator)
+            gate = None
+            if called and self.watched is not None and self.watched(value.__code__) and bindings.owns_globals(value):
+                gate = Gate(code_key(value.__code__), read.name if module_name is None else None)
+                self._signature(resolved, locator)
+            with self._ways.into((locator, id(value), gate), locator, gate) as first:
+                if first:
+                    self.keep(locator, resolved)
+                    self._met(resolved)
+                    self._function(value, locator, calls=gate is not None)
             return
-        self._via.append(locator)
-        if isinstance(value, type) and resolved.kind is Kind.CODE:
-            self._class(value)
-        self._met(resolved)
-        self._via.pop()
-        self.keep(locator, resolved)
-        if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
-            self._library_object(f"{value.__module__}.{value.__qualname__}", value)
+        with self._ways.into((locator, id(value)), locator) as first:
+            if first:
+                self._via.append(locator)
+                if isinstance(value, type) and resolved.kind is Kind.CODE:
+                    self._class(value)
+                self._met(resolved)
+                self._via.pop()
+                self.keep(locator, resolved)
+                if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
+                    self._library_object(f"{value.__module__}.{value.__qualname__}", value)
 
-    def _function(self, function: types.FunctionType, locator: str) -> None:
-        if id(function.__code__) in self._codes and bindings.owns_globals(function):
-            return
-        self._codes.add(id(function.__code__))
-        self._words(function)
-        if not bindings.owns_globals(function):
-            return  # what it reads is in its own fingerprint
-        self._via.append(locator)
-        name = str(function.__globals__["__name__"])
-        for read in references(function.__code__).reads:
-            self.read(None if name == "__main__" else name, read)
-        self._via.pop()
+    def _signature(self, resolved: Resolved, locator: str) -> None:
+        """What a caller can see of a function that it does not get to run."""
+        seen = bindings.signature(resolved)
+        via = self._via[-1] if self._via else ""
+        key = (resolved.kind, locator)
+        text = bindings.SIGNATURE + locator
+        self._signatures.setdefault(key, Dependency(seen.kind, text, seen.fp or "", seen.shown, None, None, via))
+        self._ways.note(("signature", key))
+
+    def _function(self, function: types.FunctionType, locator: str, *, calls: bool = False) -> None:
+        """Follow the body of a function. `calls`: it is seen whether it runs, and so it is of what it only calls."""
+        with self._ways.into(("body", id(function), calls), locator) as first:
+            if not first:
+                return
+            self._words(function)
+            if not bindings.owns_globals(function):
+                return  # what it reads is in its own fingerprint
+            self._via.append(locator)
+            name = str(function.__globals__["__name__"])
+            found = references(function.__code__)
+            for read in found.reads:
+                called = calls and read.place not in found.values
+                self.read(None if name == "__main__" else name, read, called=called)
+            self._via.pop()
 
     def _words(self, function: types.FunctionType) -> None:
         found = references(function.__code__)
-        self._expected.append(function.__code__)
-        self._strings |= found.strings
+        self._expected.append((self._ways.here, function.__code__))
+        self._said(found.strings)
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)
                 if not read.path and isinstance(owner, types.ModuleType | type):
                     what = f"{function.__qualname__}() may set attributes of {read.name}"
-                    self.findings[Finding("untracked", what)] = None
+                    self._find(Finding("untracked", what))
         for finding in function_findings(found):
-            self.findings[finding] = None
-        for path in libraries.configuring(function):
-            self.findings[path] = None
+            self._find(finding)
+        for finding in libraries.configuring(function):
+            self._find(finding)
         if found.stores:
             if function.__globals__ is self.environment.namespace:
-                self.stores |= found.stores
+                self._stores |= found.stores
+                for name in found.stores:
+                    self._ways.note(("store", name))
             else:
                 name = str(function.__globals__.get("__name__"))
                 for stored in sorted(found.stores):
@@ -309,10 +281,13 @@ class Closure:
         met = resolved.met
         if met is None:
             return
-        self.libraries |= met.libraries
-        self.hidden += met.hidden
         for name, read in met.configs or ():
             self.read(None if name == "__main__" else name, read)
+        for top in sorted(met.libraries):
+            self._library(top)
+        for value in met.hidden:
+            self.hidden[id(value)] = value
+            self._ways.note(("hidden", id(value)))
         for name, value in met.code.items():
             if value is resolved.value:
                 continue
@@ -325,9 +300,10 @@ class Closure:
             )
             if qualname == top and owner.get(top) is value:
                 self.read(None if module_name == "__main__" else module_name, Read(top))
-            elif isinstance(value, types.FunctionType) and id(value.__code__) not in self._codes:
-                self._codes.add(id(value.__code__))
-                self._words(value)
+            elif isinstance(value, types.FunctionType):
+                with self._ways.into(("words", id(value))) as first:
+                    if first:
+                        self._words(value)
 
     def _docstring(self, read: Read) -> None:
         """A function of ours that escapes as a value takes its docstring along; `f.__doc__` reads it."""
@@ -349,22 +325,23 @@ class Closure:
                 for part in module.unloaded_closure(name):
                     self.add(Kind.MODULE, f"{part} (file)")
                     self._files.add(module.find(part) or "")
-                    self.libraries |= module.library_imports(part)
+                    for library in module.library_imports(part):
+                        self._library(library)
             if attribute is not None and f"{name}.{attribute}" not in sys.modules:
                 self.imported(f"{name}.{attribute}", None, maybe=True)
             return
         if maybe:
             return
         if top in sys.stdlib_module_names:
-            self.libraries.add(top)
+            self._library(top)
             self._library_object(name, sys.modules.get(name))
             return
         if top in sys.modules or module.find(top) is not None:
-            self.libraries.add(top)
+            self._library(top)
         else:
             self.add(Kind.MODULE, f"{name} (file)")
 
-    def through_module(self, name: str, read: Read | None) -> None:
+    def through_module(self, name: str, read: Read | None, *, called: bool = False) -> None:
         """Follow a read through a module that the cell imports itself."""
         loaded = sys.modules.get(name)
         if not isinstance(loaded, types.ModuleType):
@@ -372,4 +349,4 @@ class Closure:
         if read is None:
             self._in_module(loaded, ())
         else:
-            self._in_module(loaded, (("attr", read.name), *read.path))
+            self._in_module(loaded, (("attr", read.name), *read.path), called)

@@ -89,6 +89,8 @@ class Environment:
             return Resolved(kind, None, "changed")
         if locator.startswith(bindings.DOCSTRING):
             return bindings.docstring(self._resolve(Kind.VALUE, locator[len(bindings.DOCSTRING) :]))
+        if locator.startswith(bindings.SIGNATURE):
+            return bindings.signature(self.resolve(Kind.CODE, locator[len(bindings.SIGNATURE) :]))
         if locator.startswith(bindings.PRESENCE):
             wanted = locator[len(bindings.PRESENCE) :]
             return bindings.presence(wanted in self.namespace or self._is_pending(wanted))

@@ -72,6 +72,8 @@ _PERMITS = {
     "multiprocessing": "subprocess",
     "ipywidgets": "widgets",
 }
+#: Modules that can tell that somebody else holds an object, or how many there are.
+_NOTICING = frozenset({"gc", "weakref", "tracemalloc", "resource", "psutil", "ctypes", "cffi", "inspect", "traceback"})
 
 _SYS_ALLOWED = frozenset(
     [
@@ -172,7 +174,7 @@ def object_findings(path: str, value: Any) -> list[Finding]:
             return [_untracked(name, candidate)]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
-        return [Finding("unsafe", f"sys.{parts[1]}")]
+        return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
     return []
 
 
@@ -190,7 +192,8 @@ def library_findings(top: str) -> list[Finding]:
 
 def _untracked(name: str, module: str) -> Finding:
     permit = _PERMITS.get(module, "")
-    return Finding("effect" if permit else "untracked", f"{name} reads {_UNTRACKED_MODULES[module]}", 0, permit)
+    kind: FindingKind = "effect" if permit else "untracked"
+    return Finding(kind, f"{name} reads {_UNTRACKED_MODULES[module]}", 0, permit, module in _NOTICING)
 
 
 _SQL_CLOCK = re.compile(r"'now'|\bcurrent_(time|date|timestamp)\b|\bnow\s*\(|\bgetdate\s*\(", re.IGNORECASE)

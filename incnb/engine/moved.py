@@ -19,7 +19,7 @@ def moved_roots(closure: Closure, inputs: Inputs, environment: Environment) -> s
     for number, root in enumerate(inputs.roots):
         numbers.setdefault(id(root.value), number)
     moved: set[int] = set()
-    for found in closure.found.values():
+    for found in list(closure.found.values()):
         now = _again(found, environment)
         if now is None or now == found.dependency.fp:
             continue
@@ -29,6 +29,7 @@ def moved_roots(closure: Closure, inputs: Inputs, environment: Environment) -> s
             raise NotSaved(f"it changed {locator}")
         if at is None or isinstance(found.value, type | types.FunctionType) or found.dependency.kind is Kind.CONFIG:
             raise NotSaved(f"{locator} changed while it ran")
+        closure.hold((found.dependency.kind, locator))
         moved.add(at)
     return moved
 

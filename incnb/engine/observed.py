@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from incnb.dependencies import Closure, Found, Resolved, env, file
+from incnb.dependencies import Closure, Resolved, env, file
 from incnb.engine.files import Judge, Judged, is_kept
 from incnb.fingerprint import files
 from incnb.model import Dependency, Kind
@@ -29,7 +29,7 @@ def add(closure: Closure, judged: Judged, journal: Journal) -> None:
     for name, value in journal.variables.items():
         closure.keep(name, env.of(name, value))
     for dependency in judged.dependencies:
-        closure.found.setdefault((Kind.FILE, dependency.locator), Found(dependency, None))
+        closure.take(dependency)
 
 
 def declare(closure: Closure, globs: Iterable[str], tell: Callable[[str, str], None]) -> None:
@@ -44,8 +44,7 @@ def declare(closure: Closure, globs: Iterable[str], tell: Callable[[str, str], N
                     tell(name, resolved.detail)
                 stamp = file.stamp(files.identity(name))
                 locator = file.content(name)
-                found = Dependency(Kind.FILE, locator, resolved.fp or "", resolved.shown, stamp=stamp)
-                closure.found.setdefault((Kind.FILE, locator), Found(found, None))
+                closure.take(Dependency(Kind.FILE, locator, resolved.fp or "", resolved.shown, stamp=stamp))
 
 
 def outputs(store: Store, judged: Judged) -> tuple[dict[str, Any], int]:

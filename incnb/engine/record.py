@@ -15,7 +15,9 @@ import socket
 import sys
 import time
 import types
+from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import xxhash
@@ -27,7 +29,7 @@ from incnb.engine import observed
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
-from incnb.engine.judgement import Judgement
+from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.moved import moved_roots
 from incnb.engine.options import Options
@@ -38,8 +40,9 @@ from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs import looks
 from incnb.outputs.effects import Event as Seen
-from incnb.outputs.effects import Watch
+from incnb.outputs.effects import Watch, is_seen
 from incnb.outputs.events import Event
+from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
@@ -68,7 +71,7 @@ class Run:
         self.analysis = analysis
         self.body = body
         self.options = options
-        self.judgement = Judgement(options)
+        self.judgement = Judgement(options, sees_looks=looks.possible())
         self.problems = self.judgement.problems
         self.effects = self.judgement.effects
         self._files = Judged()
@@ -78,7 +81,8 @@ class Run:
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
-        self.closure = Closure(environment, options.ignore)
+        self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
+        self._perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
@@ -99,17 +103,15 @@ class Run:
         self.closure.cell(self.analysis)
         self.closure.finish()
         observed.declare(self.closure, self.options.files, self._not_saved)
-        self._judge_findings()
-        for locator, why in self.closure.missing:
-            self._not_saved(locator, why)
-        for name in self._hidden.unknown(self.closure.hidden):
-            self._not_saved(name, "has cached results from other code")
-        self._caches = self._hidden.sizes(self.closure.hidden)
+        if any(finding.kind == "cwd" and not self._is_users(finding.what) for finding in self.closure.findings):
+            self.closure.add(Kind.AMBIENT, file.CWD)
+        self._perhaps.before(self._hidden, self._is_users)
+        self._caches = self._hidden.sizes(self.closure.hidden.values())
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
         self._resizing()
         self._finalizers()
-        self._watch = Watch(self.shell, self.namespace, self._expected)
+        self._watch = Watch(self.shell, self.namespace, self._unexpected)
         if self.problems:
             self._let_go()
         else:
@@ -117,15 +119,14 @@ class Run:
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
-            locators = [r.locator for r in roots]
-            if len(locators) > 1:
-                self.closure.add(Kind.VALUE, sharing.locator(locators))
+            if len(roots) > 1:
+                self.closure.add(Kind.VALUE, sharing.locator([r.locator for r in roots]))
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._readings = Readings(self.closure.configs, self._inputs.knows)
             self._readings.start()
             self._capture = Capture(self.shell)
             self._capture.start()
-        lines = [f"{d.kind} {d.locator} {d.fp}" for d in self.closure.dependencies]
+        lines = [f"{d.kind} {d.locator} {d.fp}" for d in (f.dependency for f in self.closure.found.values())]
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._watch.start()
@@ -146,10 +147,7 @@ class Run:
 
     def _let_go(self) -> None:
         """The run will not be kept: hold nothing of the user's while it goes on."""
-        for key, found in self.closure.found.items():
-            self.closure.found[key] = Found(found.dependency, None)
-        self.closure.hidden.clear()
-        self.closure.configs.clear()
+        self.closure.let_go()
         self.environment.forget()
         if "resize" in self.analysis.attributes:
             gc.collect()
@@ -158,14 +156,10 @@ class Run:
         """Whether what an attempt met while it ran is as it was."""
         return all(self.environment.fresh(Kind(kind), locator).fp == fp for kind, locator, fp in relied)
 
-    def _judge_findings(self) -> None:
-        for finding in self.closure.findings:
-            own = finding.what in self.namespace and finding.what not in getattr(self.shell, "user_ns_hidden", ())
-            if own or finding.what in self.analysis.stores:
-                continue  # a variable of the user's that is called like a builtin
-            if finding.kind == "cwd":
-                self.closure.add(Kind.AMBIENT, file.CWD)
-            self.judgement.finding(finding, sees_looks=looks.POSSIBLE)
+    def _is_users(self, word: str) -> bool:
+        """Whether a word names a variable of the user's that is called like a builtin."""
+        hidden = getattr(self.shell, "user_ns_hidden", ())
+        return word in self.analysis.stores or (word in self.namespace and word not in hidden)
 
     def _not_saved(self, locator: str, why: str) -> None:
         self.judgement.not_saved(locator, why)
@@ -224,8 +218,13 @@ class Run:
             if f.dependency.kind is Kind.CODE and isinstance(f.value, kinds)
         }
 
-    def _expected(self, code: types.CodeType) -> bool:
-        return self.closure.knows(code)
+    def _unexpected(self, ran: Collection[types.CodeType] | None) -> list[types.CodeType]:
+        """Leave of the closure what really ran; the functions that ran and that nothing left leads to."""
+        self.closure.narrow(ran)
+        self._perhaps.after()
+        names = [c.co_filename for c in ran or () if c.co_name.startswith(("<module>", "<cell"))]
+        own = {name for name in names if not Path(name).is_file()}
+        return [c for c in ran or () if c.co_filename not in own and not self.closure.knows(c)]
 
     # -- after
 
@@ -281,7 +280,7 @@ class Run:
         if self._readings is not None and self._readings.problems:
             raise NotSaved(self._readings.problems[0])
         for found in self._readings.dependencies if self._readings is not None else ():
-            self.closure.found[found.kind, found.locator] = Found(found, None)
+            self.closure.take(found)
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
@@ -336,7 +335,10 @@ class Run:
 
     def _prior(self, name: str, value: Any) -> None:
         """A name that may or may not have been bound holds what it held: what it held becomes a dependency."""
-        if (Kind.VALUE, name) in self.closure.found or (Kind.CODE, name) in self.closure.found:
+        known = [key for key in ((Kind.VALUE, name), (Kind.CODE, name)) if key in self.closure.found]
+        for key in known:
+            self.closure.hold(key)
+        if known:
             return
         resolved = bindings.describe(value, name)
         if resolved.fp is None:
@@ -371,18 +373,36 @@ class Run:
             if isinstance(value, types.ModuleType | type | types.FunctionType):
                 raise NotSaved(f"it sets an attribute of {bindings.locator(None, base)}")
 
+    def _hold_root(self, reference: tuple[Any, ...]) -> None:
+        """What an output refers to is relied on, whoever read it."""
+        for root in self._inputs.roots:
+            if (root.module or "", root.name, root.steps) == reference[:3]:
+                for key in [k for k in self.closure.found if k[1] == root.locator]:
+                    self.closure.hold(key)
+
+    def _narrow_sharing(self) -> None:
+        """When the inputs share nothing, those that are left share nothing."""
+        for key, found in list(self.closure.found.items()):
+            if key[1].startswith(sharing.PREFIX) and found.dependency.fp == sharing.nothing():
+                left = [r.locator for r in self._inputs.roots if self.closure.is_left((Kind.VALUE, r.locator))]
+                dependency = replace(found.dependency, locator=sharing.locator(left))
+                self.closure.found[key] = Found(dependency, found.value)
+
     def _write(
         self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], meta: dict[str, Any]
     ) -> tuple[str, int]:
         saved = 0
         records = []
         for group in groups:
+            for found in group.refers:
+                self._hold_root(found)
             record, size = group_record(store, group, self.namespace)
             saved += size
             records.append(record)
         declared = [Dependency(Kind.VERSION, f"--{k}", v, v) for k, v in declarations(self.options).items()]
         left, size = observed.outputs(store, self._files)
         saved += size
+        self._narrow_sharing()
         trace = {
             **meta,
             "created": time.time(),

@@ -129,7 +129,7 @@ class Session:
         try:
             return self._transform(tree, tracked)
         except (Lost, KeyboardInterrupt):
-            self.current = None
+            self.abandon()
             raise
         except BaseException as error:
             self._fault(error, tracked)

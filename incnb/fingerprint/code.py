@@ -35,6 +35,11 @@ class Read:
     path: tuple[Step, ...] = ()
     line: int = 0
 
+    @property
+    def place(self) -> Read:
+        """What is read, wherever that is."""
+        return Read(self.name, self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class References:
@@ -46,6 +51,7 @@ class References:
     attribute_stores: frozenset[str]
     imports: tuple[tuple[str, tuple[str, ...], int], ...]  # module, names, level
     strings: frozenset[str]
+    values: frozenset[Read] = frozenset()  # reads for more than a call that the code itself makes, without lines
 
 
 def _token(code: CodeType) -> bytes:
@@ -185,6 +191,7 @@ def _find(code: CodeType) -> References:
         frozenset(found.attribute_stores),
         tuple(dict.fromkeys(found.imports)),
         frozenset(found.strings),
+        frozenset(found.values),
     )
 
 
@@ -202,10 +209,14 @@ class _Finder:
         self.attribute_stores: set[str] = set()
         self.imports: list[tuple[str, tuple[str, ...], int]] = []
         self.strings: set[str] = set()
+        self.values: set[Read] = set()
 
-    def visit(self, code: CodeType) -> None:
+    def visit(self, code: CodeType, *, direct: bool = True) -> None:
+        """`direct`: the code runs where and when its caller does, as opposed to a function that is made here."""
         line = code.co_firstlineno
-        ops = [i for i in dis.get_instructions(code) if i.opname not in _SKIP]
+        every = list(dis.get_instructions(code))
+        ops = [i for i in every if i.opname not in _SKIP]
+        calls = _Calls(every) if direct else None
         own: set[str] = set()  # names of a class body, as long as it is sure that they are bound
         straight = True
         for position, op in enumerate(ops):
@@ -213,7 +224,10 @@ class _Finder:
             straight = straight and op.opcode not in _JUMPS and not (position and op.is_jump_target)
             if name in _LOADS:
                 if not (name == "LOAD_NAME" and op.argval in own):
-                    self.reads.append(Read(op.argval, _path_after(ops, position), line))
+                    path = _path_after(ops, position)
+                    self.reads.append(Read(op.argval, path, line))
+                    if calls is None or not calls.calls(op, path):
+                        self.values.add(Read(op.argval, path))
             elif name == "STORE_NAME" and straight:
                 own.add(op.argval)
             elif name == "DELETE_NAME":
@@ -229,16 +243,58 @@ class _Finder:
             elif name == "IMPORT_NAME":
                 self.imports.append(_import_at(ops, position))
         for constant in code.co_consts:
-            self._constant(constant)
+            self._constant(constant, direct=direct)
 
-    def _constant(self, constant: Any) -> None:
+    def _constant(self, constant: Any, *, direct: bool = False) -> None:
         if isinstance(constant, CodeType):
-            self.visit(constant)
+            self.visit(constant, direct=direct and constant.co_name in _IN_PLACE)
         elif isinstance(constant, str):
             self.strings.add(constant)
         elif isinstance(constant, tuple | frozenset):
             for part in constant:
                 self._constant(part)
+
+
+#: Code that runs where it stands; a generator cannot be shipped to another process either.
+_IN_PLACE = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+
+
+class _Calls:
+    """Which loads of a global name are there to be called at once.
+
+    Two signs must agree: some call begins at the very column where the name begins, and the instructions have the NULL
+    that goes below or above a callable. Either alone has exceptions: `(c and f)(x)` may carry the NULL on `c`, and
+    generated code may have one position for everything. Without positions nothing counts as a call.
+    """
+
+    def __init__(self, every: list[Any]):
+        self._every = every
+        self._places = {op.offset: index for index, op in enumerate(every)}
+        self._starts = {
+            (op.positions.lineno, op.positions.col_offset)
+            for op in every
+            if op.opname.startswith("CALL") and "INTRINSIC" not in op.opname and op.positions is not None
+        }
+
+    def calls(self, load: Any, path: tuple[Step, ...]) -> bool:
+        at = load.positions
+        if load.opname != "LOAD_GLOBAL" or any(kind != "attr" for kind, _ in path):
+            return False
+        if at is None or at.lineno is None or at.col_offset is None or (at.lineno, at.col_offset) not in self._starts:
+            return False
+        index = self._places[load.offset]
+        before = [op for op in self._every[max(0, index - 3) : index] if op.opname not in _FILLING]
+        after = [op for op in self._every[index + 1 : index + 8 + 4 * len(path)] if op.opname not in _FILLING]
+        last = after[len(path) - 1] if 0 < len(path) <= len(after) else load
+        return bool(
+            load.arg & 1
+            or (path and last.arg & 1)
+            or (before and before[-1].opname == "PUSH_NULL")
+            or (len(after) > len(path) and after[len(path)].opname == "PUSH_NULL")
+        )
+
+
+_FILLING = frozenset({"EXTENDED_ARG", "NOP", "CACHE", "NOT_TAKEN"})
 
 
 def _path_after(ops: list[Any], position: int) -> tuple[Step, ...]:

@@ -3,8 +3,8 @@
 One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen
 where the user cannot: in the key coder of `os.environ` and in the private doors through which `random` and numpy draw
 entropy. Looking at a path without opening it (`os.stat`, `Path.exists`) is known by name (`analysis.findings`).
-Before and after are compared for the global random generators, open figures, threads, tasks and widgets. On Python
-3.12 and later `sys.monitoring` also tells which functions of ours really ran.
+Before and after are compared for the global random generators, open figures, threads, tasks and widgets. Which
+functions of ours really ran is seen by `started`.
 
 Whose doing an event is, is read from the stack: the import system's own reads and a library's reads of its own files
 belong to the package; what happens below the user's code is the user's. An audit hook cannot be removed, so there is
@@ -18,16 +18,15 @@ import random
 import sys
 import sysconfig
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import origin
-from incnb.outputs import file_events, leftovers, seeding
+from incnb.outputs import file_events, leftovers, seeding, started
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
 from incnb.outputs.looks import Looks
@@ -47,14 +46,20 @@ class Event:
 class Watch:
     """Watches one cell; `stop` gives what was seen, in order and each once."""
 
-    def __init__(self, shell: Any, namespace: dict[str, Any], expected: Callable[[CodeType], bool]):
+    def __init__(
+        self,
+        shell: Any,
+        namespace: dict[str, Any],
+        unexpected: Callable[[Collection[CodeType] | None], list[CodeType]],
+    ):
+        """`unexpected` is told which functions ran (None: that could not be seen) and says which nothing leads to."""
         self._namespace = namespace
-        self._expected = expected
+        self._unexpected = unexpected
         self._seen: dict[Event, None] = {}
         self._before = leftovers.Snapshot(shell)
         self._guard = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._ran: set[CodeType] = set()
+        self._started = started.Started(is_seen)
         self._pid = os.getpid()
         self.journal = Journal()
         self._looks = Looks(self._looked)
@@ -65,7 +70,7 @@ class Watch:
         _install()
         self._before.take()
         self._shadow()
-        self._monitor()
+        self._started.start()
         self.sees_looks = self._looks.start()
         _active = self
 
@@ -73,20 +78,17 @@ class Watch:
         """End the watch and say what was seen."""
         global _active
         _active = None
-        self._looks.stop()
-        for undo in reversed(self._undo):
-            undo()
+        try:
+            for undo in reversed(self._undo):
+                undo()
+        finally:
+            self._started.stop()  # whatever the others do: the tool ids are given back
+            self._looks.stop()
         self._undo.clear()
         for kind, what, permit in self._before.compare():
             self._note(kind, what, permit)
-        cells = {
-            c.co_filename
-            for c in self._ran
-            if c.co_name.startswith(("<module>", "<cell")) and not Path(c.co_filename).is_file()
-        }
-        for code in self._ran:
-            if code.co_filename not in cells and not self._expected(code):
-                self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
+        for code in self._unexpected(self._started.ran()):
+            self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
 
     def _note(self, kind: Kind, what: str, permit: str = "") -> None:
@@ -288,34 +290,6 @@ class Watch:
             if between is not None and not any(part in f.f_code.co_filename for f in between for part in ENTROPY_FREE):
                 self._note("effect", "it drew fresh randomness (pass a seed)", "random")
 
-    # -- what really ran
-
-    def _monitor(self) -> None:
-        monitoring = getattr(sys, "monitoring", None)
-        if monitoring is None:
-            return
-        tool = next((i for i in (3, 4) if monitoring.get_tool(i) is None), None)
-        if tool is None:
-            return
-        monitoring.use_tool_id(tool, "incnb")
-
-        def started(code: CodeType, offset: int) -> Any:
-            with self._alone() as alone:
-                if alone and _file_kind(code.co_filename) == "project":
-                    self._ran.add(code)
-            return monitoring.DISABLE
-
-        monitoring.register_callback(tool, monitoring.events.PY_START, started)
-        monitoring.set_events(tool, monitoring.events.PY_START)
-        monitoring.restart_events()
-
-        def undo() -> None:
-            monitoring.set_events(tool, 0)
-            monitoring.register_callback(tool, monitoring.events.PY_START, None)
-            monitoring.free_tool_id(tool)
-
-        self._undo.append(undo)
-
 
 _active: Watch | None = None
 _KERNEL_THREADS: set[int] = set()
@@ -344,6 +318,11 @@ def know_kernel_threads() -> None:
     """Take the threads that run now, but for this one, as the kernel's own: what they do is nobody's cell's doing."""
     _KERNEL_THREADS.update(t.ident for t in threading.enumerate() if t.ident not in (None, threading.get_ident()))
     _KERNEL_THREADS.discard(threading.main_thread().ident or 0)
+
+
+def is_seen(code: CodeType) -> bool:
+    """Whether it is noted that code starts: that of notebooks and of project files is."""
+    return _file_kind(code.co_filename) == "project"
 
 
 @cache

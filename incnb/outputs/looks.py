@@ -117,5 +117,7 @@ def _makes_folders(code: CodeType) -> bool:
     return code.co_name in ("makedirs", "mkdir") and code.co_filename in places
 
 
-#: Whether this Python can tell of looks.
-POSSIBLE = hasattr(sys, "monitoring")
+def possible() -> bool:
+    """Whether looks can be seen here and now: a tool id is left beside the one that tells which functions ran."""
+    monitoring = getattr(sys, "monitoring", None)
+    return monitoring is not None and all(monitoring.get_tool(tool) is None for tool in (3, 4))
