@@ -3,7 +3,7 @@
 A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means
 that something outside the process would be touched; `untracked` a dependency of a kind that is not followed; `looks`
 that paths are looked at without being opened, which is seen at run time where Python can tell; `cwd` that the working
-directory is read.
+directory is read; `native` that files may be opened in native code, which is seen where folders can be watched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 from incnb.analysis.definitions import RERUN_MAGICS
 from incnb.fingerprint.code import References
 
-FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd"]
+FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd", "native"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,42 +96,23 @@ UNSAFE_ATTRIBUTES = frozenset(
 )
 EFFECT_NAMES = {"input": "input", "raw_input": "input", "getpass": "input"}
 CLOCK_ATTRIBUTES = frozenset({"now", "utcnow", "today"})
+#: What ends in native code that opens files; it is seen by the folders they are in.
+NATIVE_READERS = frozenset(
+    """
+    read_parquet read_feather read_orc read_hdf read_ipc read_ipc_stream read_avro read_excel scan_parquet scan_csv
+    scan_ipc scan_ndjson scan_delta read_delta open_dataset open_mfdataset open_zarr load_dataset imread ParquetFile
+    read_table read_schema read_metadata ParquetDataset memory_map input_stream read_ndjson read_file read_dataframe
+    """.split()  # noqa: SIM905  one a line would be a page
+)
+NATIVE_WRITERS = frozenset(
+    """
+    to_parquet to_feather to_orc to_hdf to_netcdf to_zarr sink_parquet sink_csv sink_ipc sink_ndjson write_parquet
+    write_csv write_ipc write_avro write_ndjson write_json write_delta write_excel write_dataset write_to_dataset
+    write_feather write_table write_file imwrite write_image ParquetWriter output_stream File savez
+    """.split()  # noqa: SIM905
+)
 UNTRACKED_ATTRIBUTES = frozenset(
-    [
-        "read_parquet",
-        "read_feather",
-        "read_orc",
-        "read_hdf",
-        "read_sql",
-        "read_sql_query",
-        "read_sql_table",
-        "to_parquet",
-        "to_feather",
-        "to_orc",
-        "to_hdf",
-        "to_sql",
-        "read_ipc",
-        "scan_parquet",
-        "scan_csv",
-        "scan_ipc",
-        "scan_ndjson",
-        "open_dataset",
-        "open_mfdataset",
-        "open_zarr",
-        "read_database",
-        "sink_parquet",
-        "sink_csv",
-        "imread",
-        "imwrite",
-        "write_image",
-        "ParquetFile",
-        "read_table",
-        "write_table",
-        "memmap",
-        "open_memmap",
-        "fromfile",
-        "tofile",
-    ]
+    "read_sql read_sql_query read_sql_table to_sql read_database write_database memmap open_memmap".split()  # noqa: SIM905
 )
 _NOTICING = frozenset({"_getframe", "currentframe", "f_back", "get_objects", "get_referrers", "getclosurevars"})
 _TRANSPARENT_MAGICS = frozenset({"time", "capture"})
@@ -209,7 +190,9 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
     if name in CLOCK_ATTRIBUTES:
         return [Finding("effect", f"it reads the clock (.{name})", line, "clock")]
     if name in UNTRACKED_ATTRIBUTES:
-        return [Finding("untracked", f"a file read or written by native code (.{name})", line)]
+        return [Finding("untracked", f"what native code reads or writes (.{name})", line)]
+    if name in NATIVE_READERS or name in NATIVE_WRITERS:
+        return [Finding("native", f".{name}", line)]
     if name in NATIVE_LOOKS:
         return [Finding("untracked", f"files it looks at (.{name})", line)]
     if name in LOOKING_ATTRIBUTES or name in CWD_ATTRIBUTES:

@@ -35,6 +35,7 @@ class Closure(Collected):
         """Follow everything that a cell reads."""
         self.add(Kind.PYTHON, "python")
         self._rebound |= analysis.stores
+        self.words |= analysis.attributes
         self._said(analysis.strings)
         for finding in analysis.findings:
             self._find(finding)
@@ -174,6 +175,7 @@ class Closure(Collected):
         return isinstance(value, type) and origin.is_ours(origin.class_origin(value))
 
     def _library_object(self, path: str, value: Any) -> None:
+        self.words.add(path.rpartition(".")[2])
         for finding in libraries.object_findings(path, value):
             self._find(finding)
 
@@ -236,6 +238,7 @@ class Closure(Collected):
     def _words(self, function: types.FunctionType) -> None:
         found = references(function.__code__)
         self._expected.append((self._ways.here, function.__code__))
+        self.words |= found.attributes
         self._said(found.strings)
         if found.attribute_stores:
             for read in found.reads:

@@ -57,6 +57,8 @@ class Collected:
         self._libraries: set[str] = set()
         self._signatures: dict[tuple[Kind, str], Dependency] = {}
         self._via: list[str] = []
+        self.words: set[str] = set()  # the attributes they mention
+        self.constants: set[str] = set()  # the strings of the cell and of every function reached
         self._strings: set[str] = set()
         self._expected: list[tuple[Hashable, types.CodeType]] = []
         self._nested: set[tuple[str, str, int]] = set()
@@ -104,6 +106,7 @@ class Collected:
         self._ways.note(finding)
 
     def _said(self, strings: Iterable[str]) -> None:
+        self.constants |= set(strings)
         for text in strings:
             if text in MOMENTS or libraries.query_findings(text):
                 self._strings.add(text)

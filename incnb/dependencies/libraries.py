@@ -13,7 +13,7 @@ import time
 import types
 from typing import Any
 
-from incnb.analysis.findings import Finding, FindingKind
+from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS, Finding, FindingKind
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
 from incnb.model import shorten
@@ -44,8 +44,7 @@ _UNTRACKED_MODULES = {
         "frames": "traceback",
         "the network": "socket",
         "a mapped file": "mmap",
-        "a file read by native code": "shelve dbm h5py tables netCDF4 pyarrow polars xarray zarr cv2 rasterio fiona "
-        "pyogrio geopandas osgeo deltalake lance",
+        "a database of its own": "shelve dbm",
         "files": "linecache",
         "native file access": "fcntl",
         "names and files read by native code": "duckdb",
@@ -162,6 +161,9 @@ _special(_CWD, "cwd", "")
 def object_findings(path: str, value: Any) -> list[Finding]:
     """What reaching one object of a library tells; `path` is how it is named."""
     name = path.strip(".")
+    last = name.rpartition(".")[2]
+    if last in NATIVE_READERS or last in NATIVE_WRITERS:
+        return [Finding("native", f".{last}")]
     special = _SPECIAL.get(id(value))
     if special is not None and special[0] is value:
         return [
@@ -187,7 +189,18 @@ def attribute_findings(module: str, name: str) -> list[Finding]:
 
 def library_findings(top: str) -> list[Finding]:
     """What reaching a library at all tells."""
+    if top in _NATIVE:
+        return [Finding("native", top)]
     return [_untracked(top, top)] if top in _UNTRACKED_MODULES else []
+
+
+#: Libraries whose own code opens files where Python does not see it.
+_NATIVE = frozenset(
+    """
+    h5py tables netCDF4 pyarrow fastparquet polars xarray zarr cv2 rasterio fiona pyogrio geopandas osgeo deltalake
+    lance datasets soundfile vaex pyreadr pyreadstat safetensors
+    """.split()  # noqa: SIM905  one a line would be a page
+)
 
 
 def _untracked(name: str, module: str) -> Finding:

@@ -52,6 +52,7 @@ class Judge:
         self._found: dict[str, Resolved | None] = {}
         self._read: dict[str, Access] = {}
         self._stamps: dict[str, str] = {}
+        self._asked: dict[str, str] = {}
         self._updated: dict[str, Access] = {}
         self._steps: dict[str, Callable[[Access], None]] = {
             "read": self._read_one,
@@ -75,6 +76,9 @@ class Judge:
             self._steps.get(access.op, self._looked)(access)
         self._updates()
         self._contents()
+        for locator, path in self._asked.items():
+            if path in self._own:  # a library looks before it overwrites
+                del self._found[locator]
         self._left()
         for locator, resolved in self._found.items():
             if resolved is not None:
@@ -157,6 +161,8 @@ class Judge:
         if self._is_own(access.path):
             return
         locator = file.LOOKS[access.op] + access.given
+        if access.extra and locator not in self._found:
+            self._asked[locator] = access.path
         self._found.setdefault(locator, file.of_look(access.op, str(access.state)))
 
     # -- what was made

@@ -33,6 +33,7 @@ class Judgement:
         self.effects: list[Reason] = []
         self.lifted: set[str] = set()
         self._sees_looks = sees_looks
+        self.sees_folders = False
         self._allowed = options.allow | (TIMED if options.ttl is not None else frozenset())
 
     def not_saved(self, locator: str, why: str) -> None:
@@ -61,6 +62,9 @@ class Judgement:
         elif finding.kind == "looks":
             if not self._sees_looks:
                 self.not_saved(finding.what, f"it looks at files ({finding.what}){where}")
+        elif finding.kind == "native":
+            if not self.sees_folders:
+                self.not_saved(finding.what, f"files opened by native code cannot be seen here ({finding.what}){where}")
         elif finding.kind == "untracked":
             self.not_saved(finding.what, finding.what + where)
 

@@ -25,13 +25,14 @@ import xxhash
 from incnb.analysis import CellAnalysis
 from incnb.dependencies import Closure, Environment, Found, bindings, file, libraries, sharing
 from incnb.dependencies.config import Readings
-from incnb.engine import observed
+from incnb.engine import native, observed
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.moved import moved_roots
+from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
@@ -64,6 +65,7 @@ class Run:
         body: list[ast.stmt],
         options: Options,
         hidden: HiddenState,
+        folders: Native,
     ):
         self.shell = shell
         self.environment = environment
@@ -84,6 +86,7 @@ class Run:
         self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
         self._perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
+        self._native = folders
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._readings: Readings | None = None
@@ -105,6 +108,7 @@ class Run:
         observed.declare(self.closure, self.options.files, self._not_saved)
         if any(finding.kind == "cwd" and not self._is_users(finding.what) for finding in self.closure.findings):
             self.closure.add(Kind.AMBIENT, file.CWD)
+        self._prepare_native()
         self._perhaps.before(self._hidden, self._is_users)
         self._caches = self._hidden.sizes(self.closure.hidden.values())
         for path in self.analysis.dropped_calls:
@@ -130,7 +134,17 @@ class Run:
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._watch.start()
+        self._native.start()
         self._started = time.perf_counter()
+
+    def _prepare_native(self) -> None:
+        """Where native code may open files, the folders are watched."""
+        if not any(finding.kind == "native" for finding in self.closure.findings):
+            return
+        for url in native.urls(self.closure.constants)[:1]:
+            self.judgement.effect(f"it may read {url[:80]}", "network")
+        inputs = [found.value for found in self.closure.found.values() if found.dependency.kind is Kind.VALUE]
+        self.judgement.sees_folders = self._native.watch(self.closure.constants, inputs)
 
     def _resizing(self) -> None:
         """`ndarray.resize` refuses an array that anybody else holds, as an observer does."""
@@ -248,6 +262,9 @@ class Run:
         if self._capture is not None and self._capture.widget:
             self.judgement.effect("it displayed a widget that a person can operate", "widgets")
         self.judgement.seen(seen)
+        if self._watch is not None:
+            declared = bool(self.options.files)
+            self._native.stop(self._watch.journal, frozenset(self.closure.words), declared=declared)
         if self._watch is not None and not self.problems and not self.effects:
             self._files = observed.files_of(self._watch.journal)
             for problem in self._files.problems:

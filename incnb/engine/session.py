@@ -23,6 +23,7 @@ from incnb.engine.asked import ask, title_of
 from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
+from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
@@ -82,6 +83,7 @@ class Session:
         self.history = History(self.store)
         self.pending = Pending(self.namespace)
         self.hidden = HiddenState()
+        self.native = Native()
         self.configured = Configured(self.namespace)
         self._trees: list[ast.AST] = []
         self._said: set[str] = set()
@@ -181,6 +183,7 @@ class Session:
         self.abandon()
         self.namespace.pop(HOOK, None)
         self.pending.close()
+        self.native.close()
 
     # -- deciding
 
@@ -209,7 +212,7 @@ class Session:
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
         environment.asked = tracked.asked
-        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
+        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []

@@ -98,13 +98,14 @@ class Journal:
         extra = ("rglob " if recursive else "glob ") + pattern
         self.entries.append(Access("path glob", given, full, None, found, None, extra))
 
-    def looked(self, op: Op, path: str) -> None:
+    def looked(self, op: Op, path: str, *, by_library: bool) -> None:
         """A path is about to be looked at without being opened."""
         given, full = self._place(path)
         if (op, full) in self._seen:
             return
         self._seen.add((op, full))
-        self.entries.append(Access(op, given, full, None, files.look(op, full)))
+        extra = "by a library" if by_library else ""
+        self.entries.append(Access(op, given, full, None, files.look(op, full), None, extra))
 
     def changed(self, op: Op, path: str, extra: str = "") -> None:
         """A path is about to be removed, renamed (`extra` is the target), made or touched."""

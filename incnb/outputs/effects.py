@@ -167,7 +167,8 @@ class Watch:
             if libraries is None or _belongs(full, libraries, only_looked=True):
                 return
             if not file_events.is_step("os.listdir", frame.f_back):
-                self.journal.looked(op, path)
+                through = any(_file_kind(f.f_code.co_filename) == "library" for f in libraries)
+                self.journal.looked(op, path, by_library=through)
 
     def _database(self, name: Any) -> None:
         path = os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else ""
