@@ -266,10 +266,11 @@ def test_link_made_in_a_folder_that_is_renamed_afterwards_is_followed(
     folders: Folders, top: Path, tmp_path: Path
 ) -> None:
     (top / "deep" / "link").symlink_to(tmp_path / "elsewhere")
-    (top / "deep").rename(top / "wide")
+    (top / "new").mkdir()
+    (top / "deep").rename(top / "new" / "wide")
     folders.start()
-    (top / "wide" / "link" / "a").write_text("1")
-    assert names(folders.stop().written, top) == ["wide/link/a"]
+    (top / "new" / "wide" / "link" / "a").write_text("1")
+    assert names(folders.stop().written, top) == ["new/wide/link/a"]
 
 
 def test_folders_made_by_many_threads_while_the_queue_is_read(folders: Folders, top: Path) -> None:
