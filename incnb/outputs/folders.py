@@ -3,7 +3,8 @@
 Python's audit hook sees what Python opens. Arrow, HDF5, polars and duckdb open files in C, and workers open them in
 another process. inotify tells of all of these, but it is not recursive and knows folders, not trees. So every folder
 below a watched one has a watch of its own, and a folder that appears gets one as soon as its creation is read from
-the queue; what was put into it before that is found by listing it.
+the queue; what was put into it before that is found by listing it. A folder that was there already and comes by a move
+or a link may have been read before its watch stood: that is in doubt, `missed` names it and `overflow` is set.
 
 Events wait in the kernel. They are read when the watch stops, or at any `drain` before that: no thread waits for them.
 The queue holds 16,384 (`/proc/sys/fs/inotify/max_queued_events`), equal neighbours count once. When more happens the
@@ -20,7 +21,7 @@ What cannot be seen here:
 - what is done to a file that was opened before (reading it, writing to it, changing it through a memory map, whose
   close-write comes when it is unmapped), `truncate` by path, and looking without opening (`stat`);
 - what others do to a network file system from another machine;
-- a link whose target is outside, turned twice while a cell runs; an ancestor of a given folder that is renamed then.
+- a link to the outside that is turned there while a cell runs, and an ancestor of a given folder that is renamed then.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ from incnb.outputs.watches import (
     MOVED_TO,
     OPEN,
     Q_OVERFLOW,
+    SKIPPED,
     UNMOUNT,
     Tree,
-    Unwatchable,
     instance,
     is_below,
     is_hidden,
@@ -119,7 +120,10 @@ class Folders:
         self._roots: dict[str, tuple[int, int]] = {}  # path -> (device, inode) when the watch was set up
         self._refused: set[str] = set()
         self._log = _Log()
-        self._leaving: dict[int, list[str]] = {}  # cookie -> what was moved from there
+        self._leaving: dict[int, tuple[list[str], list[int]]] = {}  # cookie -> paths and watches of what was moved
+        self._made: set[str] = set()  # folders that were made since the start
+        self._candidates: dict[tuple[int, str], None] = {}  # (watch, name) of what has come and may be a link
+        self._changed = False  # folders or links have come and gone
         self._lost = False
         self._tree = Tree(instance())
         _ALL.add(self)
@@ -154,9 +158,11 @@ class Folders:
             if self._roots.get(full) == (found.st_dev, found.st_ino):
                 return True
             self._drain()  # a folder that just appeared is not yet known; what is in it must be told before
-            if full in self._tree.known and full not in self._roots and self._below_a_root(full):
+            if full in self._tree.known and full not in self._roots:
                 return True
-            return self._root(full, (found.st_dev, found.st_ino))
+            watched = self._root(full, (found.st_dev, found.st_ino))
+            self._drain()
+            return watched
 
     def start(self) -> None:
         """Forget what has happened so far."""
@@ -166,9 +172,9 @@ class Folders:
             if not alone:
                 return
             if not self._lost:
-                self._relink()
+                self._changed |= self._tree.have_links_turned()
                 self._drain()
-            self._log = _Log()
+            self._log, self._made = _Log(), set()
             if self._lost:
                 self._renew()
 
@@ -188,7 +194,7 @@ class Folders:
                 return Seen(overflow=True)
             if self._tree.inotify is not None:
                 self._drain()
-            seen, self._log = self._log.seen(), _Log()
+            seen, self._log, self._made = self._log.seen(), _Log(), set()
         return seen
 
     def close(self) -> None:
@@ -218,36 +224,22 @@ class Folders:
     # -- folders that were given
 
     def _root(self, path: str, identity: tuple[int, int]) -> bool:
-        if path in self._roots:
-            self._unroot(path)  # another folder stands there now
-        try:
-            self._tree.walk(path, self._limit, given=True)
-        except Unwatchable:
+        if path in self._roots:  # another folder stands there now
+            del self._roots[path]
+            self._tree.discard(path)
+        if self._tree.add(path, self._limit):
+            self._roots[path] = identity
+            return True
+        if os.path.isdir(path):  # noqa: PTH112 — it may just have gone
             self._refused.add(path)
-            self._unroot(path)
-            return False
-        if path not in self._tree.known:
-            return False
-        self._roots[path] = identity
-        return True
-
-    def _unroot(self, path: str) -> None:
-        self._roots.pop(path, None)
-        self._tree.keep_below(self._roots)
-
-    def _below_a_root(self, path: str) -> bool:
-        return any(is_below(path, root) for root in self._roots)
-
-    def _refuse_around(self, path: str) -> None:
-        for root in [root for root in self._roots if is_below(path, root)]:
-            self._refused.add(root)
-            self._log.missed[root] = None
-            self._unroot(root)
+        return False
 
     def _renew(self) -> None:
         """Watch everything anew: which folders have come and gone was lost with the queue."""
         self._lost = False
         self._leaving.clear()
+        self._candidates.clear()
+        self._changed = False
         roots, self._roots = list(self._roots), {}
         inotify = self._tree.inotify
         with suppress(OSError):
@@ -261,36 +253,61 @@ class Folders:
             if self._tree.inotify is None or not self._root(root, (found.st_dev, found.st_ino)):
                 self._log.missed[root] = None
 
-    def _relink(self) -> None:
-        """Links whose target is elsewhere are turned without an event here."""
-        for link in list(self._tree.links):
-            self._appeared(link, fresh=False)
-
     # -- events
 
     def _drain(self) -> None:
-        size = len(self._tree.known)
+        racing = False  # events that were queued while the tree settled may tell of what it has seen already
         for _ in range(_READS):
             try:
                 events = self._tree.inotify.read(timeout=0)
             except OSError:  # somebody closed all descriptors of the process
                 self._lost = self._log.overflow = True
                 return
-            if not events:
-                break
             for wd, mask, cookie, name in events:
-                self._take(wd, mask, cookie, name)
-        for olds in self._leaving.values():  # and has not arrived anywhere
-            for old in olds:
-                self._log.deleted[old] = None
-                self._tree.drop(old)
-        self._leaving.clear()
-        if len(self._tree.known) > size:
-            for root in list(self._roots):
-                if sum(is_below(path, root) for path in self._tree.known) > self._limit:
-                    self._refuse_around(root)
+                self._take(wd, mask, cookie, name, racing)
+            if not events:
+                self._departed()
+            if self._changed or self._candidates:
+                self._settle()
+                racing = True
+            elif not events:
+                return
+        if racing:  # somebody makes folders without end
+            self._lost = self._log.overflow = True
 
-    def _take(self, wd: int, mask: int, cookie: int, name: str) -> None:
+    def _departed(self) -> None:
+        """What was moved and has not arrived anywhere; a folder may have gone where no watch stood yet, and its
+        events went on under its old path."""
+        for olds, wds in self._leaving.values():
+            self._log.deleted.update(dict.fromkeys(olds))
+            self._log.missed.update((path, None) for wd in wds for path in self._tree.paths.get(wd, ()))
+        self._leaving.clear()
+
+    def _settle(self) -> None:
+        if self._changed:
+            self._follow()
+        for wd, name in self._candidates:  # by the paths of now: the folder may have moved since
+            inside, paths = self._tree.inside.get(wd), self._tree.paths.get(wd)
+            if inside is not None and paths and os.path.islink(os.path.join(paths[0], name)):  # noqa: PTH114, PTH118
+                inside.links.add(name)
+                self._changed = True
+        self._candidates.clear()
+        if self._changed:
+            self._follow()
+
+    def _follow(self) -> None:
+        self._changed = False
+        news, lost = self._tree.settle(self._limit, self._made)
+        for path, is_file in news.content:
+            self._log.created[path] = None
+            if is_file:
+                self._log.written[path] = None
+        self._log.missed.update(dict.fromkeys(news.foreign + lost))
+        for root in lost:
+            if self._roots.pop(root, None) is not None and os.path.isdir(root):  # noqa: PTH112
+                self._refused.add(root)
+
+    def _take(self, wd: int, mask: int, cookie: int, name: str, racing: bool) -> None:
         if mask & Q_OVERFLOW:
             self._lost = self._log.overflow = True
             return
@@ -310,63 +327,64 @@ class Folders:
         if is_hidden(name, folder):
             return
         here = [os.path.join(path, name) for path in paths]  # noqa: PTH118
-        if mask & OPEN and not folder:  # a folder tells of itself, see `Tree.walk`
-            self._log.opened.update(dict.fromkeys(here))
-        elif mask & CLOSE_WRITE:
+        if mask & OPEN:
+            if not folder:  # a folder tells of itself, see `Tree`
+                self._log.opened.update(dict.fromkeys(here))
+            return
+        if mask & CLOSE_WRITE:
             self._log.written.update(dict.fromkeys(here))
-        elif mask & CREATE:
-            for path in here:
-                self._log.created[path] = None
-                if folder or os.path.islink(path):  # noqa: PTH114
-                    self._appeared(path, fresh=folder)
+            return
+        self._name(wd, name, folder, there=bool(mask & (CREATE | MOVED_TO)))
+        if mask & CREATE:
+            self._log.created.update(dict.fromkeys(here))
+            if folder:
+                self._made.update(here)
         elif mask & DELETE:
-            for path in here:
-                self._log.deleted[path] = None
-                self._tree.drop(path)
+            self._log.deleted.update(dict.fromkeys(here))
+            self._made.difference_update(here)
         elif mask & MOVED_FROM:
-            self._leaving[cookie] = here
+            wds = [w for w, at in self._tree.paths.items() if not set(here).isdisjoint(at)] if folder else []
+            self._leaving[cookie] = here, wds
         elif mask & MOVED_TO:
-            self._arrived(self._leaving.pop(cookie, []), here, folder)
+            self._arrived(self._leaving.pop(cookie, ([], []))[0], here, folder)
+            if racing and folder:
+                self._log.missed.update(dict.fromkeys(here))
+
+    def _name(self, wd: int, name: str, folder: bool, *, there: bool) -> None:
+        """A folder has one name more, or one less."""
+        inside = self._tree.inside.get(wd)
+        if inside is None:
+            return
+        if folder:
+            (inside.folders.add if there else inside.folders.discard)(name)
+            self._changed = True
+        else:
+            if name in inside.links:
+                inside.links.discard(name)
+                self._changed = True
+            if there and name not in SKIPPED:
+                self._candidates[wd, name] = None
 
     def _arrived(self, olds: list[str], news: list[str], folder: bool) -> None:
         for old, new in zip_longest(olds, news):
             if new is None:
                 self._log.deleted[old] = None
-                self._tree.drop(old)
-                continue
-            self._tree.drop(new)  # what stood there is replaced
-            if old is None:
+            elif old is None:
                 self._log.created[new] = self._log.written[new] = None
+                self._made.discard(new)
             else:
                 self._log.moved[old, new] = None
-            if old is not None and folder and old in self._tree.known:
-                self._tree.rename(old, new)
-            elif folder or os.path.islink(new):  # noqa: PTH114
-                if old is not None:
-                    self._tree.drop(old)
-                self._appeared(new, fresh=folder and old in self._log.created)
+                if folder:
+                    self._tree.rename(old, new)
+                    self._made = {new + p[len(old) :] if is_below(p, old) else p for p in self._made}
 
     def _gone(self, wd: int) -> None:
         for path in self._tree.forget(wd):
-            if path in self._tree.links:
-                self._appeared(path, fresh=False)  # its target was replaced
-            elif path in self._roots:
-                del self._roots[path]
+            if path in self._roots:
+                self._changed = True
                 self._log.deleted[path] = self._log.missed[path] = None
-
-    def _appeared(self, path: str, *, fresh: bool) -> None:
-        """Watch what has appeared. In a folder that was just made everything is new; what is in any other was
-        there before, and may have been read before the watch stood."""
-        try:
-            content, unknown = self._tree.walk(path, self._limit, listing=fresh)
-        except Unwatchable:
-            self._refuse_around(path)
-            return
-        for inside, no_file in content:
-            self._log.created[inside] = None
-            if not no_file:
-                self._log.written[inside] = None
-        self._log.missed.update(dict.fromkeys(unknown if fresh else unknown[:1]))
+            elif path in self._tree.links:
+                self._changed = True  # its target was replaced
 
 
 def _visible(paths: list[str], folder: bool) -> Iterator[str]:

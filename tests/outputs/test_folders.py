@@ -237,6 +237,63 @@ def test_folder_moved_in_is_in_doubt_as_it_may_have_been_read_before_the_watch(
     assert names(folders.stop().opened, top) == ["here/a"]
 
 
+def test_folder_moved_into_one_that_was_just_made_is_in_doubt_as_it_was_told_under_its_old_path(
+    folders: Folders, top: Path
+) -> None:
+    (top / "new").mkdir()
+    (top / "deep").rename(top / "new" / "deep")
+    (top / "new" / "deep" / "a").write_text("1")
+    seen = folders.stop()
+    assert seen.overflow
+    assert seen.missed == (str(top / "new" / "deep"),)
+    (top / "new" / "deep" / "b").write_text("1")
+    assert names(folders.stop().written, top) == ["new/deep/b"]
+
+
+def test_folder_moved_away_and_made_anew_under_its_name(folders: Folders, top: Path, tmp_path: Path) -> None:
+    (top / "new").mkdir()
+    (top / "new").rename(tmp_path / "elsewhere" / "new")
+    (top / "new").mkdir()
+    (top / "new" / "a").write_text("1")
+    seen = folders.stop()
+    assert str(top / "new" / "a") in seen.written
+    assert not seen.overflow
+    (top / "new" / "a").read_text()
+    assert names(folders.stop().opened, top) == ["new/a"]
+
+
+def test_link_made_in_a_folder_that_is_renamed_afterwards_is_followed(
+    folders: Folders, top: Path, tmp_path: Path
+) -> None:
+    (top / "deep" / "link").symlink_to(tmp_path / "elsewhere")
+    (top / "new").mkdir()
+    (top / "deep").rename(top / "new" / "wide")
+    folders.start()
+    (top / "new" / "wide" / "link" / "a").write_text("1")
+    assert names(folders.stop().written, top) == ["new/wide/link/a"]
+
+
+def test_folders_made_by_many_threads_while_the_queue_is_read(folders: Folders, top: Path) -> None:
+    def make(part: int) -> None:
+        for n in range(5):
+            path = top / f"p{part}" / str(n)
+            path.mkdir(parents=True)
+            (path / "a").write_text("1")
+
+    threads = [threading.Thread(target=make, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        folders.drain()
+    seen = folders.stop()
+    assert seen.overflow or {str(top / f"p{part}" / str(n) / "a") for part in range(4) for n in range(5)} == set(
+        seen.written
+    )
+    folders.start()
+    (top / "p3" / "4" / "a").read_text()
+    assert names(folders.stop().opened, top) == ["p3/4/a"]
+
+
 def test_folder_deleted_and_made_again(folders: Folders, top: Path) -> None:
     for n in range(3):
         shutil.rmtree(top / "deep")
@@ -567,7 +624,7 @@ def test_forked_child_neither_takes_events_nor_ends_the_watch(folders: Folders, 
     (top / "before").write_text("1")
     child = os.fork()
     if child == 0:
-        good = not folders.available and not folders.watch(str(top)) and folders.stop().overflow
+        good = folders._tree.inotify is None and not folders.watch(str(top)) and folders.stop().overflow
         folders.start()
         folders.drain()
         folders.close()
