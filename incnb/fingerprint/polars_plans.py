@@ -9,9 +9,9 @@ nothing about the code that it would run. In doubt the plan is refused.
 from __future__ import annotations
 
 import json
-import os
 import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 from incnb.fingerprint import files
@@ -92,6 +92,6 @@ def _paths(encoder: Encoder, scan: Any) -> list[str]:
     for path in found:
         if type(path) is not str or "://" in path or (expands and re.search(r"[*?\[]", path)):
             raise encoder.refuse(f"a polars scan of {path!r}, whose files cannot all be known; collect() it")
-        if not os.path.isfile(path):
+        if not Path(path).is_file():
             raise encoder.refuse(f"a polars scan of {path!r}, which is no file; collect() it")
     return found

@@ -74,7 +74,7 @@ def content(encoder: Encoder, value: Any) -> None:
             lengths = value.list.len()
             _numbers(encoder, lengths)
             value = value.filter(lengths > 0)
-        if kind != pl.Array or kind.size:
+        if not isinstance(kind, pl.Array) or kind.size:
             with encoder.at("[…]"):
                 content(encoder, value.explode())
     elif isinstance(kind, pl.Struct):
