@@ -15,24 +15,33 @@ python_values.install()
 containers.install()
 
 
-#: Top-level module of a class -> the room of its handlers. None is imported before an object of the library is met.
-_ROOMS = {
-    "numpy": "numpy_values",
-    "pandas": "pandas_values",
-    "scipy": "scipy_values",
-    "polars": "polars_values",
-    "pyarrow": "arrow_values",
+#: Module of a class, or its top level -> what registers its handlers. None is imported before an object is met.
+_DOORS = {
+    "numpy": "numpy_values:install",
+    "pandas": "pandas_values:install",
+    "scipy": "scipy_values:install",
+    "polars": "polars_values:install",
+    "pyarrow": "arrow_values:install",
+    "pyarrow._dataset": "stored_arrays:install_dataset",
+    "sqlite3": "sqlite_values:install",
+    "h5py": "stored_arrays:install_h5py",
+    "zarr": "stored_arrays:install_zarr",
+    "xarray": "stored_arrays:install_xarray",
+    "torch": "torch_values:install",
+    "PIL": "image_values:install",
 }
+_STAND_ON_NUMPY = ("pandas", "scipy", "xarray")
 
 
-def _open(top: str) -> None:
-    if top in ("pandas", "scipy"):
+def _open(module: str) -> None:
+    if module in _STAND_ON_NUMPY:
         registry.load_now("numpy")
-    importlib.import_module(f"incnb.fingerprint.{_ROOMS[top]}").install()
+    room, _, install = _DOORS[module].partition(":")
+    getattr(importlib.import_module(f"incnb.fingerprint.{room}"), install)()
 
 
-for _top in _ROOMS:
-    registry.lazily(_top, partial(_open, _top))
+for _module in _DOORS:
+    registry.lazily(_module, partial(_open, _module))
 
 
 def encode(value: Any, name: str = "", *, configs: bool = False) -> Encoder:

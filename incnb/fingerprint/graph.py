@@ -57,6 +57,10 @@ def mutable_objects(value: Any, known: set[int] | None = None) -> Iterator[tuple
             if base is not None and base is not item and id(base) not in seen:
                 seen.add(id(base))
                 yield base, None if path is None else (*path, ("b", 0))
+            storage = tensor_storage(item)
+            if storage is not None and id(storage) not in seen:
+                seen.add(id(storage))
+                yield storage, None if path is None else (*path, ("s", 0))
         todo += _children(item, cls, path)
 
 
@@ -96,6 +100,17 @@ def array_base(value: Any) -> Any:
     return base
 
 
+def tensor_storage(value: Any) -> Any:
+    """The memory that a tensor of torch lies on, one object for all tensors on it; None for everything else."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, getattr(torch, "Tensor", ())):
+        return None
+    try:
+        return value.untyped_storage()
+    except (NotImplementedError, RuntimeError):  # sparse, or a class of its own
+        return None
+
+
 def walk(value: Any, path: Path) -> Any:
     """The object at a path. Raises LookupError or AttributeError where the path leads nowhere."""
     for kind, key in path:
@@ -105,6 +120,8 @@ def walk(value: Any, path: Path) -> Any:
             value = dict.__getitem__(value, key)
         elif kind == "a":
             value = value.__self__ if key == "__self__" else raw_state(value)[key]
+        elif kind == "s":
+            value = tensor_storage(value)
         else:
             value = array_base(value)
     return value

@@ -23,9 +23,13 @@ _REFUSED_MODULES = frozenset(
     {"_io", "io", "_socket", "socket", "ssl", "_ssl", "subprocess", "threading", "_thread", "_threading_local",
      "queue", "_queue", "multiprocessing", "asyncio", "_asyncio", "concurrent", "select", "selectors", "mmap",
      "sqlite3", "_sqlite3", "weakref", "_weakref", "_weakrefset", "itertools", "tempfile", "_contextvars",
-     "contextvars", "_ctypes", "ctypes", "zmq", "duckdb", "_duckdb", "h5py", "sqlalchemy", "psycopg", "psycopg2",
-     "requests", "httpx"}
+     "contextvars", "_ctypes", "ctypes", "zmq", "h5py", "sqlalchemy", "psycopg", "psycopg2", "requests", "httpx",
+     "netCDF4", "tables", "rasterio", "fiona"}
 )  # fmt: skip
+#: Libraries whose objects are plans over files and tables that cannot all be found.
+_PLANNING_MODULES = frozenset(
+    {"dask", "distributed", "duckdb", "_duckdb", "ibis", "pyspark", "vaex", "daft", "datafusion", "datasets"}
+)
 _REFUSED_TYPES: tuple[type, ...] = (
     types.GeneratorType,
     types.CoroutineType,
@@ -63,6 +67,10 @@ def _plan(encoder: Encoder, cls: type) -> Callable[[Encoder, Any], None]:
         raise encoder.refuse(f"a {module}.{origin.qualname_of(cls)} has state that cannot be read")
     if getattr(cls, "__incnb_fingerprint__", None) is not None:
         return _encode_hook
+    if any(origin.top_level(origin.module_of(base)) in _PLANNING_MODULES for base in origin.mro(cls)):
+        raise encoder.refuse(
+            f"a {module}.{origin.qualname_of(cls)} is a plan over data that cannot all be known; fetch its result"
+        )
     if issubclass(cls, enum.Enum):
         return _encode_enum_member
     if not origin.is_ours(origin.class_origin(cls)):

@@ -20,7 +20,7 @@ TakePart = Callable[[Any, Any], tuple[Any] | None]
 
 _exact: dict[type, Handler] = {}
 _subclasses: list[tuple[type, Handler]] = []
-_lazy: dict[str, Callable[[], None]] = {}  # top-level module of a class -> what registers its handlers
+_lazy: dict[str, Callable[[], None]] = {}  # module of a class -> what registers its handlers
 _parts: dict[type, TakePart] = {}
 _found: dict[type, Handler | None] = {}  # what `find_handler` answered; forgotten whenever the registry changes
 _FORGET_ABOVE = 10_000  # classes of the notebook are made anew all the time
@@ -50,17 +50,17 @@ def handles(cls: type, handler: Handler, *, subclasses: bool = False) -> None:
     _found.clear()
 
 
-def lazily(top: str, load: Callable[[], None]) -> None:
-    """Call `load` when a class of the top-level module `top` is first met."""
-    _lazy[top] = load
+def lazily(module: str, load: Callable[[], None]) -> None:
+    """Call `load` when a class of `module`, which may be a top-level one, is first met."""
+    _lazy[module] = load
 
 
-def load_now(top: str) -> None:
-    """Load the handlers for the library `top`, if that has not happened yet."""
-    load = _lazy.get(top)
-    if load is not None and top in sys.modules:  # a class may lie about where it comes from
+def load_now(module: Any) -> None:
+    """Load the handlers for the library `module`, if that has not happened yet."""
+    load = _lazy.get(module) if type(module) is str else None
+    if load is not None and module in sys.modules:  # a class may lie about where it comes from
         load()  # one that fails will fail again: its library must not be taken for one that nobody knows
-        _lazy.pop(top, None)
+        _lazy.pop(module, None)
 
 
 def find_handler(cls: type) -> Handler | None:
@@ -70,7 +70,9 @@ def find_handler(cls: type) -> Handler | None:
     except KeyError:
         pass
     for base in origin.mro(cls):
-        load_now(origin.top_level(origin.module_of(base)))
+        module = origin.module_of(base)
+        load_now(origin.top_level(module))
+        load_now(module)
     handler = _exact.get(cls)
     if handler is None:
         bases = origin.mro(cls)

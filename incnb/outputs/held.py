@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incnb.fingerprint.encoder import ATOMS
-from incnb.fingerprint.graph import NODE_LIMIT, TooLarge, array_base
+from incnb.fingerprint.graph import NODE_LIMIT, TooLarge, array_base, tensor_storage
 
 Owned = Callable[[Any], bool]
 
@@ -38,6 +38,7 @@ _CONSTANT_MODULES = frozenset(
     {"re", "datetime", "decimal", "fractions", "pathlib", "uuid", "enum", "typing", "logging", "abc"}
 )
 _CONSTANT_PANDAS = frozenset({"Flags", "Timestamp", "Timedelta", "Period", "Interval", "NAType", "NaTType"})
+_CONSTANT_TORCH = frozenset({"dtype", "device", "layout", "memory_format", "Size"})
 
 
 def held(value: Any, owned: Owned, seen: dict[int, Any] | None = None) -> dict[int, Any]:
@@ -75,6 +76,8 @@ def _is_constant(item: Any, cls: type, owned: Owned) -> bool:
     if top == "pandas":
         pandas = sys.modules["pandas"]
         return isinstance(item, pandas.Index | pandas.api.extensions.ExtensionDtype) or cls.__name__ in _CONSTANT_PANDAS
+    if top == "torch":
+        return cls.__name__ in _CONSTANT_TORCH
     return cls is types.BuiltinFunctionType and (item.__self__ is None or isinstance(item.__self__, types.ModuleType))
 
 
@@ -95,6 +98,9 @@ def _holds(item: Any, cls: type) -> list[Any]:
             return [base, base.base, *inside, *gc.get_referents(item)]
     if top == "pandas":
         return _in_frame(item, cls)
+    storage = tensor_storage(item)
+    if storage is not None:
+        return [storage, item.grad if item.is_leaf else None, *gc.get_referents(item)]
     return gc.get_referents(item)
 
 

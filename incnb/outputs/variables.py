@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from incnb.fingerprint import Unfingerprintable, origin
 from incnb.fingerprint.door import encode
-from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, walk
+from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, tensor_storage, walk
 from incnb.fingerprint.instances import is_plain_instance
 from incnb.model import IncnbError
 from incnb.outputs import patches
@@ -366,6 +366,12 @@ def _check_memory(item: Any, name: str) -> None:
     # two references: the one that the view holds, and the argument
     if type(memory).__name__ in ("bytearray", "array", "mmap") and sys.getrefcount(memory) > 3:
         raise NotSaved(f"{name} is an array over the memory of a {type(memory).__name__}")
+    storage = tensor_storage(base.base)
+    if storage is not None:
+        # two references: those of the tensor in between and of the object that stands for the storage
+        used = getattr(sys.modules["torch"]._C, "_storage_Use_Count", lambda _: 3)
+        if used(storage._cdata) > 2:
+            raise NotSaved(f"{name} is an array over the memory of a tensor")
 
 
 def live_in(namespace: dict[str, Any]) -> Callable[[str, str], object]:

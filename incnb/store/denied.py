@@ -23,6 +23,9 @@ _WEAK = "a weak reference"
 _LOOP = "a part of an asyncio loop"
 _POOL = "a part of a pool of workers"
 _DATABASE = "an open database"
+_QUERY = "a query on an open database"
+_STORED = "a store of files outside the notebook"
+_READER = "a reader in the middle of its data"
 _SOCKET = "a socket"
 _CONTEXT = "a context variable"
 _POINTER = "a pointer into memory"
@@ -129,6 +132,25 @@ REASONS: Final[dict[tuple[str, str], str]] = {
     ("sqlalchemy.pool.base", "Pool"): _DATABASE,
     ("sqlalchemy.orm.session", "Session"): _DATABASE,
     ("h5py._hl.base", "HLObject"): _FILE,
+    ("_duckdb", "DuckDBPyConnection"): _DATABASE,
+    ("_duckdb", "DuckDBPyRelation"): _QUERY,
+    ("duckdb._relation", "DuckDBPyRelation"): _QUERY,
+    ("duckdb.duckdb", "DuckDBPyConnection"): _DATABASE,
+    ("duckdb.duckdb", "DuckDBPyRelation"): _QUERY,
+    ("duckdb", "DuckDBPyConnection"): _DATABASE,
+    ("duckdb", "DuckDBPyRelation"): _QUERY,
+    ("xarray.backends.file_manager", "FileManager"): _FILE,
+    ("zarr.storage._local", "LocalStore"): _STORED,
+    ("zarr.storage._zip", "ZipStore"): _STORED,
+    ("zarr.storage._fsspec", "FsspecStore"): _STORED,
+    ("zarr.storage._obstore", "ObjectStore"): _STORED,
+    ("zarr.storage", "DirectoryStore"): _STORED,
+    ("zarr.storage", "FSStore"): _STORED,
+    ("zarr.storage", "ZipStore"): _STORED,
+    ("pyarrow.lib", "NativeFile"): _FILE,
+    ("pyarrow.lib", "RecordBatchReader"): _READER,
+    ("pyarrow._dataset", "Scanner"): _READER,
+    ("pyarrow._parquet", "ParquetReader"): _FILE,
     ("zipfile", "ZipFile"): _FILE,
     ("tarfile", "TarFile"): _FILE,
 }

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from incnb.model import IncnbError, shorten
-from incnb.store import arrays, byvalue, denied, parts, rebuild
+from incnb.store import arrays, byvalue, denied, parts, plans, rebuild, tensors
 from incnb.store.byvalue import Reduction, Refused
 from incnb.store.rebuild import LoadError
 
@@ -131,6 +131,12 @@ class _Dumper(pickle.Pickler):
         numpy = sys.modules.get("numpy")
         if numpy is not None and cls is getattr(numpy, "ndarray", None):
             return lambda obj: arrays.array(obj, self._shares)
+        if tensors.is_tensor(cls):
+            return tensors.tensor
+        if tensors.is_storage(cls):
+            return tensors.storage
+        if plans.is_plan(cls):
+            return plans.plan
         figure = getattr(sys.modules.get("matplotlib.figure"), "Figure", None)
         if figure is not None and issubclass(cls, figure):
             return arrays.figure

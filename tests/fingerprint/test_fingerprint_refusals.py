@@ -65,7 +65,6 @@ def refused(tmp_path: Path) -> Iterator[tuple[str, Any]]:
     with socket.socket() as sock:
         yield "socket", sock
     connection = sqlite3.connect(":memory:")
-    yield "connection", connection
     yield "cursor", connection.execute("select 1")
     connection.close()
     with tempfile.TemporaryFile() as file:
