@@ -9,7 +9,7 @@ from typing import Any
 from incnb.analysis.mentions import identifiers
 from incnb.dependencies import Resolved, config
 from incnb.engine.options import Options
-from incnb.model import shorten
+from incnb.model import Code, Reason, shorten
 from incnb.outputs.pending import Pending
 
 
@@ -26,6 +26,18 @@ def ask(
         if resolved.fp is None:
             say(f"incnb: {locator} {resolved.detail}; the cell runs and nothing is saved.")
     return found
+
+
+def when(expression: str, namespace: dict[str, Any], pending: Pending) -> Reason | None:
+    """Why `--when` wants the cell to execute: its expression is true, or cannot be evaluated."""
+    if not expression:
+        return None
+    try:
+        pending.before_cell(identifiers(expression))
+        true = bool(eval(compile(expression, "--when", "eval"), namespace))
+    except Exception as error:
+        return Reason(Code.FORCED, "", f"--when {expression}", f"cannot be evaluated: {shorten(repr(error), 80)}")
+    return Reason(Code.FORCED, "", f"--when {expression}", "it is true") if true else None
 
 
 def title_of(tree: ast.Module, options: Options, raw: str) -> str:

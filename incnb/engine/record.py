@@ -43,6 +43,7 @@ from incnb.outputs import looks
 from incnb.outputs.effects import Event as Seen
 from incnb.outputs.effects import Watch, is_seen
 from incnb.outputs.events import Event
+from incnb.outputs.files import Written
 from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
@@ -165,6 +166,11 @@ class Run:
         self.environment.forget()
         if "resize" in self.analysis.attributes:
             gc.collect()
+
+    @property
+    def written(self) -> list[Written]:
+        """The files that the run left."""
+        return self._files.written
 
     def still(self, relied: Relied) -> bool:
         """Whether what an attempt met while it ran is as it was."""

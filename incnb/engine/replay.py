@@ -183,7 +183,7 @@ class Replay:
             if self._may_wait(group):
                 later.append(self._waiting(group, names, resolve))
             else:
-                ready.append((group, self._load(group, resolve)))
+                ready.append((group, self.load_group(group, resolve)))
         for _, loaded in ready:
             if not loaded.fits():
                 raise LoadError("an object that changed in place has another shape now")
@@ -228,7 +228,7 @@ class Replay:
 
         def bring() -> dict[str, Any]:
             try:
-                return self._load(group, lambda reference: found[reference]).values
+                return self.load_group(group, lambda reference: found[reference]).values
             except (StoreError, LoadError, LookupError) as error:
                 wanted = ", ".join(sorted(names - {RESULT})) or "the result"
                 raise Lost(
@@ -240,7 +240,16 @@ class Replay:
         alone = len(names - {RESULT}) == 1 and not group.get("refers")
         return PendingGroup(names, bring, self._title, dict(group["tree"]), frozenset(group["words"]), alone)
 
-    def _load(self, group: dict[str, Any], resolve: Callable[..., object]) -> Loaded:
+    def references(self) -> list[tuple[Any, ...]]:
+        """What the saved values refer to in the live namespace."""
+        return [reference for group in self.outputs["groups"] for reference in _refers(group)]
+
+    def resolve(self, reference: tuple[Any, ...]) -> object:
+        """The live object behind a reference."""
+        return resolver(self._namespaces)(reference)
+
+    def load_group(self, group: dict[str, Any], resolve: Callable[..., object]) -> Loaded:
+        """The values of one group in memory, bound to nothing. Raises `StoreError`, `LoadError`, `LookupError`."""
         data = base64.b64decode(group["pickle"]) if "pickle" in group else self._blob(group["blob"])
         buffers = [self._store.read(BlobRef.from_dict(b), raw=True) for b in group["buffers"]]
         return restore(data, buffers, resolve, self.namespace, load)

@@ -19,7 +19,7 @@ from incnb.analysis import CellAnalysis, analyse, mentions
 from incnb.dependencies import Environment, Resolved
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
-from incnb.engine.asked import ask, title_of
+from incnb.engine.asked import ask, title_of, when
 from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
@@ -28,6 +28,7 @@ from incnb.engine.options import Options
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
+from incnb.engine.verify import Verification
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
@@ -51,6 +52,7 @@ class Tracked:
     replay: Replay | None = None
     saved: float | None = None
     cutoff: bool = False
+    verification: Verification | None = None
     nested: bool = False
     value: Any = None
     ended: bool = False
@@ -198,8 +200,11 @@ class Session:
         analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         reasons: list[Reason] = []
+        wanted = when(options.when, self.namespace, self.pending)
         if options.force:
             reasons = [Reason(Code.FORCED, "", "--force", "")]
+        elif wanted is not None:
+            reasons = [wanted]
         elif interactivity != "last_expr":
             reasons = [Reason(Code.UNSAFE, "", "ast_node_interactivity", "only 'last_expr' is understood")]
         else:
@@ -251,6 +256,9 @@ class Session:
         against = replay.check(analysis.code)
         if against is not None:
             return None, [against]
+        if tracked.options.verify:
+            tracked.verification = Verification(replay)
+            return None, []
         self._before_redefining(tree, replay)
         tracked.replay = replay
         tracked.reasons = self._cutoff(tracked, answer)
@@ -332,6 +340,8 @@ class Session:
         started = time.perf_counter()
         kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
         save = time.perf_counter() - started
+        if tracked.verification is not None:
+            tracked.reasons = tracked.verification.reasons(run, value)
         status = Status.BLOCKED if run.effects else Status.EXECUTED
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]
         self._produced(bound, tracked, executed=True)

@@ -42,6 +42,8 @@ def sentence(reason: Reason) -> str:
     locator = reason.locator
     if reason.code is Code.CODE and reason.kind == "code" and reason.detail == "changed":
         locator = f"{locator}()" if not locator.endswith(")") else locator
+    if reason.code is Code.FORCED and reason.detail:
+        return f"{locator}: {reason.detail}"
     text = _SENTENCES[reason.code].format(locator=locator, detail=reason.detail or "changed")
     if reason.code in (Code.NOT_SAVED, Code.UNRESTORABLE) and reason.locator and reason.locator not in reason.detail:
         text = f"{text} ({reason.locator})"
