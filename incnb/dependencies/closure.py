@@ -16,7 +16,7 @@ from typing import Any
 
 from incnb.analysis.findings import Finding, function_findings
 from incnb.analysis.records import CellAnalysis
-from incnb.dependencies import ambient, bindings, libraries, module
+from incnb.dependencies import ambient, bindings, libraries, module, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.environment import Environment
 from incnb.fingerprint import ABSENT, origin
@@ -94,6 +94,28 @@ class Closure:
     @property
     def dependencies(self) -> list[Dependency]:
         return [found.dependency for found in self.found.values()]
+
+    def again(self, dependency: Dependency) -> None:
+        """Follow what another closure found, wherever it leads now."""
+        kind, locator = dependency.kind, dependency.locator
+        if kind is Kind.VERSION or locator.startswith(sharing.PREFIX):
+            return
+        if kind is Kind.MODULE and locator.endswith(" (file)"):
+            self.imported(locator.removesuffix(" (file)"), None)
+        elif kind in (Kind.VALUE, Kind.CODE) and not locator.startswith((bindings.DOCSTRING, bindings.PRESENCE)):
+            module_name, read = bindings.parse(locator)
+            self.read(module_name, read)
+        self._met(self.add(kind, locator))
+
+    @property
+    def strings(self) -> frozenset[str]:
+        """The string constants of the cell and of every function reached."""
+        return frozenset(self._strings)
+
+    @property
+    def reached(self) -> list[types.CodeType]:
+        """The code of the functions reached."""
+        return list(self._expected)
 
     # -- one dependency
 

@@ -48,7 +48,7 @@ def look_up(
             if stored.data.get("code") != code:
                 damaged.append(Reason(Code.STORE_UNREADABLE, "store", stored.id, "it belongs to another cell"))
                 continue
-            mismatch = first_mismatch(stored, environment, version)
+            mismatch = first_difference(dependencies(stored), environment, version)
             if mismatch is None:
                 answer.trace = stored
                 answer.reasons = [Reason(Code.CONTAINED, "", "", "")]
@@ -66,9 +66,10 @@ def dependencies(stored: StoredTrace) -> list[Dependency]:
     return [Dependency.from_dict(d) for d in (stored.data or {}).get("dependencies", [])]
 
 
-def first_mismatch(stored: StoredTrace, environment: Environment, version: str) -> tuple[Dependency, Resolved] | None:
+def first_difference(
+    recorded: list[Dependency], environment: Environment, version: str
+) -> tuple[Dependency, Resolved] | None:
     """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
-    recorded = dependencies(stored)
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
             if dependency.fp != version:

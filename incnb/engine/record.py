@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from incnb.dependencies import Closure, Environment, Found, ambient, bindings, l
 from incnb.engine.hidden import HiddenState
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.options import Options
+from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -67,6 +69,7 @@ class Run:
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
+        self.too_slow: Callable[[int, float], str] = lambda size, seconds: ""  # bytes, seconds: why not to save
         self.closure = Closure(environment, options.ignore)
         self._hidden = hidden
         self._capture: Capture | None = None
@@ -80,8 +83,8 @@ class Run:
 
     # -- before
 
-    def start(self) -> None:
-        """Find the static closure, take fingerprints of everything in it, and begin to watch."""
+    def survey(self) -> None:
+        """Find the static closure, take fingerprints of everything in it, and judge what can be told before."""
         self.closure.cell(self.analysis)
         self.closure.finish()
         self._judge_findings()
@@ -94,6 +97,10 @@ class Run:
             self._dropped_call(path)
         self._resizing()
         self._finalizers()
+
+    def start(self) -> None:
+        """Look at everything that the cell relies on, and begin to watch."""
+        self.survey()
         self._watch = Watch(self.shell, self.namespace, self._expected)
         if self.problems:
             self._let_go()
@@ -260,6 +267,9 @@ class Run:
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
+        slow = self.too_slow(sum(group.size for group in groups), self.seconds)
+        if slow:
+            raise NotSaved(slow)
         inputs = [root.value for root in self._inputs.roots]
         check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
@@ -416,6 +426,7 @@ class Run:
                 "deleted": deleted,
                 "events": [e.to_dict() for e in self.events],
                 "rerun": rerun,
+                "shape": shape_of(self.body, rerun),
                 "order": list(self._values),
                 "bytes": saved,
             },

@@ -40,6 +40,7 @@ class Replay:
         self.restored = False
         self.seconds = 0.0
         self.native = False
+        self.loaded: Callable[[float], None] = lambda seconds: None  # told when a value that was left pending is loaded
         self._store = store
         self._pending = pending
         self._lazy = lazy
@@ -56,10 +57,9 @@ class Replay:
 
     def check(self) -> None:
         """Make sure that every blob is there, whole by its length. Raises `StoreError`."""
-        for group in self.outputs["groups"]:
-            for reference in _references(group):
-                self._store.check(reference)
-                self._store.touch(reference)
+        for reference in blobs(self.outputs):
+            self._store.check(reference)
+            self._store.touch(reference)
 
     def tree(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
@@ -202,8 +202,11 @@ class Replay:
         found: dict[tuple[Any, ...], object] = {}
 
         def bring() -> dict[str, Any]:
+            started = time.perf_counter()
             try:
-                return self._load(group, lambda reference: found[reference]).values
+                values = self._load(group, lambda reference: found[reference]).values
+                self.loaded(time.perf_counter() - started)
+                return values
             except (StoreError, LoadError, LookupError) as error:
                 wanted = ", ".join(sorted(names - {RESULT})) or "the result"
                 raise Lost(
@@ -263,9 +266,10 @@ def place(shell: Any, shown: Replayed, value: Any) -> None:
             setattr(hook, name, value)
 
 
-def _references(group: dict[str, Any]) -> list[BlobRef]:
-    found = [BlobRef.from_dict(b) for b in group["buffers"]]
-    return [*found, BlobRef.from_dict(group["blob"])] if "blob" in group else found
+def blobs(outputs: dict[str, Any]) -> list[BlobRef]:
+    """What the outputs of a trace need from the store. Raises `StoreError`."""
+    groups = outputs["groups"]
+    return [BlobRef.from_dict(b) for g in groups for b in (*g["buffers"], *([g["blob"]] if "blob" in g else []))]
 
 
 def _refers(group: dict[str, Any]) -> list[tuple[Any, ...]]:

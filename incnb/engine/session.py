@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -19,13 +20,20 @@ from incnb.analysis import CellAnalysis, analyse, mentions
 from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
+from incnb.engine.accepted import Accepted
 from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
-from incnb.engine.history import History
+from incnb.engine.history import History, run_record
+from incnb.engine.marks import decide_afresh, pending_marks
+from incnb.engine.naming import cell_key, title_of
 from incnb.engine.options import Options
+from incnb.engine.policy import is_cheaper_to_compute, measured_costs
 from incnb.engine.record import Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
+from incnb.engine.tracked import Producer, Text, Tracked
+from incnb.engine.trees import awaits, is_ours_alone, nested_words, noting_the_end
+from incnb.explain import cheaper_to_compute
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
@@ -33,34 +41,7 @@ from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
 
 FAULT_LIMIT = 3
-
-
-@dataclass(slots=True)
-class Tracked:
-    """A tracked cell between its decision and its end."""
-
-    cell: Cell
-    options: Options
-    analysis: CellAnalysis | None
-    reasons: list[Reason]
-    started: float
-    decide: float = 0.0
-    run: Run | None = None
-    replay: Replay | None = None
-    saved: float | None = None
-    cutoff: bool = False
-    nested: bool = False
-    value: Any = None
-    ended: bool = False
-
-
-@dataclass(slots=True)
-class Producer:
-    """The cell that last bound a name in this session."""
-
-    title: str
-    time: float
-    executed: bool
+_SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
 
 
 @dataclass
@@ -89,6 +70,8 @@ class Session:
         self.off = False
         self._index = 0
         self._producers: dict[str, Producer] = {}
+        self.texts: dict[str, Text] = {}
+        self.accepted = Accepted(self)
         know_kernel_threads()
 
     @property
@@ -104,8 +87,8 @@ class Session:
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
         self._trees.append(tree)
-        self.pending.notebook_words |= _nested_words(tree)
-        if self.pending:
+        self.pending.notebook_words |= nested_words(tree)
+        if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
 
     def ran(self) -> None:
@@ -121,6 +104,7 @@ class Session:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
+        tracked.number = getattr(self.shell, "execution_count", None)
         self._index += 1
         self._trees.append(tree)
         self.current = tracked
@@ -191,21 +175,31 @@ class Session:
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
         analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
+        self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(
+            tracked.cell, tree, options, analysis, tracked.number
+        )
+        marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
+        tracked.armed = self.accepted.armed(tracked.cell.id, tracked.cell.title)
         reasons: list[Reason] = []
         if options.force:
             reasons = [Reason(Code.FORCED, "", "--force", "")]
+        elif marks.must_execute:
+            reasons = [marks.reason(tracked.cell.title)]
         elif interactivity != "last_expr":
             reasons = [Reason(Code.UNSAFE, "", "ast_node_interactivity", "only 'last_expr' is understood")]
         else:
+            if marks:
+                decide_afresh()
             hit, reasons = self._look_up(tree, tracked, analysis)
+            asked = [marks.reason(tracked.cell.title)] if marks else []
             if hit is not None:
+                tracked.reasons = [*tracked.reasons, *asked]
                 return hit
+            reasons = [*reasons, *asked]
         tracked.reasons = reasons
-        words = mentions(tree)
-        self.pending.notebook_words |= _nested_words(tree)
-        self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
-        environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
-        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
+        self.before_reading(tree, analysis)
+        run = Run(self.shell, self.environment(), analysis, tree.body, options, self.hidden)
+        run.too_slow = lambda size, seconds: self._too_slow(tracked, size, seconds)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []
@@ -217,22 +211,42 @@ class Session:
             return tree
         run.nested = True
         self.namespace[HOOK] = self
-        return self._noting_the_end(tree)
+        return noting_the_end(tree)
+
+    def before_reading(self, tree: ast.Module, analysis: CellAnalysis) -> None:
+        """Load what a cell that is about to execute may need. Raises `Lost`."""
+        self.pending.notebook_words |= nested_words(tree)
+        binds = frozenset(analysis.sure - {read.name for read in analysis.reads})
+        self.pending.before_cell(mentions(tree), binds=binds)
+
+    def environment(self, *, peek: bool = False, load: Callable[[str], None] | None = None) -> Environment:
+        """What everything is now. `peek`: by the fingerprints of values that are not loaded, where they tell."""
+        pending = self.pending
+        load = load or pending.bring_in
+        if not peek:
+            return Environment(self.namespace, load=load, configured=self._configuration)
+        return Environment(
+            self.namespace,
+            peek=pending.peek,
+            load=load,
+            alone=pending.alone,
+            configured=self._configuration,
+            is_pending=pending.groups.__contains__,
+        )
+
+    def text_of(self, cell_id: str | None, title: str) -> Text | None:
+        """The text of a cell that was decided last in this session."""
+        return self.texts.get(cell_key(cell_id, title)) or self.texts.get(cell_key(None, title))
 
     def _look_up(
         self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis
     ) -> tuple[ast.Module | None, list[Reason]]:
-        environment = Environment(
-            self.namespace,
-            peek=self.pending.peek,
-            load=self.pending.bring_in,
-            alone=self.pending.alone,
-            configured=self._configuration,
-            is_pending=self.pending.groups.__contains__,
-        )
-        if _awaits(tree) and leftovers.users_tasks():
+        environment = self.environment(peek=True)
+        if awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
-        answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self._producer)
+        answer = decide.look_up(self.store, analysis.code, environment, tracked.options.version, self.producer)
+        if answer.trace is None:
+            answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
             return None, answer.reasons or [self._never(tracked, analysis)]
         unknown = self.hidden.unknown(environment.hidden())
@@ -240,9 +254,10 @@ class Session:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
         replay = Replay(self.shell, self.store, answer.trace, self.pending, lazy=self.lazy, title=tracked.cell.title)
         replay.native = tracked.nested
+        replay.loaded = lambda seconds: self.history.loaded(tracked.cell.index, seconds)
         try:
             replay.check()
-            self.store.touch_trace(analysis.code, answer.trace.id)
+            self.store.touch_trace(str((answer.trace.data or {})["code"]), answer.trace.id)
         except StoreError as error:
             return None, [Reason(Code.UNRESTORABLE, "store", answer.trace.id, str(error))]
         self._before_redefining(tree, replay)
@@ -262,6 +277,8 @@ class Session:
         self.pending.before_request(frozenset(names))
 
     def _cutoff(self, tracked: Tracked, answer: decide.Answer) -> list[Reason]:
+        if answer.reasons[:1] and answer.reasons[0].code is Code.ACCEPTED:
+            return answer.reasons
         created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
         for dependency in decide.dependencies(answer.trace) if answer.trace else []:
             if dependency.kind not in (Kind.VALUE, Kind.CODE):
@@ -280,31 +297,17 @@ class Session:
         return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
-        if tracked.reasons and tracked.reasons[0].code is Code.NEVER_RUN and tracked.analysis is not None:
+        """Harder than what differs from older runs: the very same inputs made it fail."""
+        if tracked.reasons and tracked.reasons[0].code in _SOFTER_THAN_FAILURE and tracked.analysis is not None:
             attempt = self.history.failed(tracked.analysis.code)
             if attempt and attempt == run.attempt:
-                tracked.reasons = [Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")]
+                failed = Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")
+                never = tracked.reasons[0].code is Code.NEVER_RUN
+                tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
 
-    def _producer(self, locator: str) -> list[str]:
+    def producer(self, locator: str) -> list[str]:
         producer = self._producers.get(notebook_name(locator) or "")
         return [producer.title] if producer is not None else []
-
-    @staticmethod
-    def _noting_the_end(tree: ast.Module) -> ast.Module:
-        """Below `%%time` nobody reports success: the body itself says that it has come to its end."""
-        body = list(tree.body)
-        last = body[-1]
-        call = ast.parse(f"{HOOK}.done(None)").body[0]
-        assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
-        for node in ast.walk(call):
-            if isinstance(node, ast.expr | ast.stmt):
-                ast.copy_location(node, last)
-        if isinstance(last, ast.Expr):
-            call.value.args = [last.value]
-            body[-1] = call
-        else:
-            body.append(call)
-        return ast.Module(body, tree.type_ignores)
 
     # -- finishing
 
@@ -321,16 +324,17 @@ class Session:
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
         if not success:
             self._produced(bound, tracked, executed=True)
-            self._remember(tracked, None, Status.FAILED, run.attempt)
-            return self._decision(tracked, Status.FAILED)
+            known = not (run.problems or run.effects)  # else it may have had other inputs, which nothing told
+            failed = self._decision(tracked, Status.FAILED)
+            return self._remember(tracked, failed, None, attempt=run.attempt if known else "")
         started = time.perf_counter()
         kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
         save = time.perf_counter() - started
         status = Status.BLOCKED if run.effects else Status.EXECUTED
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]
         self._produced(bound, tracked, executed=True)
-        self._remember(tracked, kept[0] if kept else None, status)
-        return self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
+        decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
+        return self._remember(tracked, decision, kept[0] if kept else None)
 
     def _finish_reuse(self, tracked: Tracked, replay: Replay, success: bool) -> Decision:
         bound = tracked.analysis.stores if tracked.analysis else set()
@@ -345,29 +349,46 @@ class Session:
             tracked.saved = max(0.0, data["seconds"] - replay.seconds - tracked.decide)
         self._produced(bound, tracked, executed=False)
         status = Status.CUTOFF if tracked.cutoff else Status.REUSED
-        self._remember(tracked, replay.stored.id, status)
-        return self._decision(tracked, status if success else Status.FAILED)
+        decision = self._decision(tracked, status if success else Status.FAILED)
+        return self._remember(tracked, decision, replay.stored.id)
 
     def _produced(self, names: set[str], tracked: Tracked, *, executed: bool) -> None:
         now = time.time()
         for name in names:
             self._producers[name] = Producer(tracked.cell.title, now, executed)
 
-    def _remember(self, tracked: Tracked, trace: str | None, status: Status, attempt: str = "") -> None:
-        record = {
-            "session": self.id,
-            "notebook": self.notebook,
-            "id": tracked.cell.id,
-            "title": tracked.cell.title,
-            "code": tracked.analysis.code if tracked.analysis else "",
-            "trace": trace,
-            "status": status.value,
-            "attempt": attempt,
-        }
+    def _remember(self, tracked: Tracked, decision: Decision, trace: str | None, *, attempt: str = "") -> Decision:
+        """Write the run into the log, with the marks that it honoured if it was a success."""
+        data = (tracked.replay.stored.data or {}) if tracked.replay is not None else {}
+        record = run_record(
+            decision,
+            name=tracked.options.name,
+            number=tracked.number,
+            code=tracked.analysis.code if tracked.analysis else "",
+            trace=trace,
+            trace_code=str(data.get("code", "")),
+            attempt=attempt,
+            size=int(data["outputs"]["bytes"]) if data else decision.bytes_saved,
+            cleared=tracked.marks.ids if decision.status is not Status.FAILED else [],
+        )
+        text = self.text_of(tracked.cell.id, tracked.cell.title)
+        if text is not None:
+            text.reasons = decision.reasons
         try:
             self.history.add(record)
         except StoreError as error:
-            tracked.reasons.append(Reason(Code.NOT_SAVED, "store", "log", str(error)))
+            return decision.but(reasons=(*decision.reasons, Reason(Code.NOT_SAVED, "store", "log", str(error))))
+        return decision
+
+    def _too_slow(self, tracked: Tracked, size: int, seconds: float) -> str:
+        """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
+        if getattr(tracked.options, "pin", False) or tracked.analysis is None:
+            return ""
+        runs = self.history.runs(self.notebook)
+        costs = measured_costs(runs, tracked.analysis.code, socket.gethostname(), seconds)
+        if costs is None or not is_cheaper_to_compute(costs, size):
+            return ""
+        return cheaper_to_compute(costs.compute, costs.restore)
 
     def _decision(self, tracked: Tracked, status: Status, *, save: float = 0.0, size: int = 0) -> Decision:
         execute = tracked.run.seconds if tracked.run is not None else 0.0
@@ -407,18 +428,6 @@ class Session:
             self.say(f"incnb switched itself off after {FAULT_LIMIT} faults of its own; the last was {what}")
 
 
-def _awaits(tree: ast.Module) -> bool:
-    """Whether the cell gives way to other tasks (functions that it only defines do not)."""
-    todo: list[ast.AST] = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
-            return True
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            todo += ast.iter_child_nodes(node)
-    return False
-
-
 def _is_ours(error: BaseException) -> bool:
     """Whether an error was raised by our code, and not by a method of the user's that we asked."""
     trace = error.__traceback__
@@ -426,21 +435,3 @@ def _is_ours(error: BaseException) -> bool:
         trace = trace.tb_next
     name = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
     return str(name).partition(".")[0] == "incnb" or not str(name)
-
-
-def _nested_words(tree: ast.AST) -> set[str]:
-    """What functions, classes and lambdas of a cell mention: it may be needed when no cell runs."""
-    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    return {word for node in ast.walk(tree) if isinstance(node, nested) for word in mentions(node)}
-
-
-def title_of(tree: ast.Module, options: Options, raw: str) -> str:
-    """`--name`, else the first comment line, else the first line of code; 40 characters."""
-    if options.name:
-        return options.name[:40]
-    lines = [line.strip() for line in raw.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("%%")]
-    comments = [line.lstrip("#").strip() for line in lines if line.startswith("#")]
-    for candidate in (*[c for c in comments[:1] if c], *lines[:1]):
-        return shorten(candidate, 40)
-    return shorten(ast.unparse(tree.body[0]), 40) if tree.body else "(empty)"
