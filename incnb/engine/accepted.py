@@ -22,7 +22,7 @@ import os
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import CellAnalysis
@@ -355,12 +355,33 @@ def _named_files(closure: Closure) -> list[tuple[str, str]]:
     """What exists under the paths that the strings of the code and its small inputs name, with its content."""
     names = set(closure.strings)
     for entry in closure.found.values():
-        if isinstance(entry.value, os.PathLike | str) and entry.dependency.kind is Kind.VALUE:
-            names.add(os.fspath(entry.value))
-    paths = sorted(n for n in names if isinstance(n, str) and 0 < len(n) < 1000 and _content(n) != "none")
+        value = entry.value
+        if isinstance(value, types.FunctionType):
+            value = [value.__defaults__, value.__kwdefaults__, [_cell(c) for c in value.__closure__ or ()]]
+        names |= _paths_in(value, 3)
+    paths = sorted(n for n in names if 0 < len(n) < 1000 and _content(n) != "none")
     if len(paths) > _NAME_LIMIT:
         raise Refused("too many of its strings name files")
     return [(path, _content(path)) for path in paths]
+
+
+def _paths_in(value: Any, depth: int) -> set[str]:
+    """The strings and paths in a small plain value."""
+    if type(value) is str:
+        return {value}
+    if isinstance(value, PurePath):
+        return {str(value)}
+    if depth and type(value) in (list, tuple, dict, set) and len(value) <= _NAME_LIMIT:
+        parts = value.values() if type(value) is dict else value
+        return set().union(*(_paths_in(part, depth - 1) for part in parts))
+    return set()
+
+
+def _cell(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # nothing was put there yet
+        return None
 
 
 def _content(path: str) -> str:

@@ -48,8 +48,3 @@ def measured_costs(runs: list[dict[str, Any]], code: str, host: str, executed: f
             if seconds is not None:
                 compute.append(seconds)
     return Costs(median(compute), median(restore)) if len(restore) >= ENOUGH else None
-
-
-def is_cheaper_to_compute(costs: Costs | None, size: int) -> bool:
-    """Whether outputs of `size` bytes are better computed again."""
-    return costs is not None and size > LARGE and costs.compute < costs.restore

@@ -27,7 +27,7 @@ from incnb.engine.history import History, run_record
 from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, title_of
 from incnb.engine.options import Options
-from incnb.engine.policy import is_cheaper_to_compute, measured_costs
+from incnb.engine.policy import LARGE, measured_costs
 from incnb.engine.record import Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
@@ -104,7 +104,6 @@ class Session:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
-        tracked.number = getattr(self.shell, "execution_count", None)
         self._index += 1
         self._trees.append(tree)
         self.current = tracked
@@ -127,12 +126,13 @@ class Session:
             tracked.value = value
         return value
 
-    def finish(self, success: bool, value: Any) -> Decision | None:
-        """IPython reports that the cell has run."""
+    def finish(self, success: bool, value: Any, number: int | None = None) -> Decision | None:
+        """IPython reports that the cell has run, as `[number]`."""
         tracked, self.current = self.current, None
         self.namespace.pop(HOOK, None)
         if tracked is None:
             return None
+        tracked.number = number
         try:
             decision = self._finish(tracked, success, value)
         except BaseException as error:
@@ -175,9 +175,7 @@ class Session:
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
         analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
-        self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(
-            tracked.cell, tree, options, analysis, tracked.number
-        )
+        self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(tracked.cell, tree, options, analysis)
         marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
         tracked.armed = self.accepted.armed(tracked.cell.id, tracked.cell.title)
         reasons: list[Reason] = []
@@ -324,7 +322,8 @@ class Session:
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
         if not success:
             self._produced(bound, tracked, executed=True)
-            known = not (run.problems or run.effects)  # else it may have had other inputs, which nothing told
+            # what is not tracked may be other inputs next time; only showing the traceback opens sources
+            known = all(reason.locator.endswith(".py") for reason in (*run.problems, *run.effects))
             failed = self._decision(tracked, Status.FAILED)
             return self._remember(tracked, failed, None, attempt=run.attempt if known else "")
         started = time.perf_counter()
@@ -373,7 +372,7 @@ class Session:
         )
         text = self.text_of(tracked.cell.id, tracked.cell.title)
         if text is not None:
-            text.reasons = decision.reasons
+            text.number, text.reasons = tracked.number, decision.reasons
         try:
             self.history.add(record)
         except StoreError as error:
@@ -382,11 +381,11 @@ class Session:
 
     def _too_slow(self, tracked: Tracked, size: int, seconds: float) -> str:
         """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
-        if getattr(tracked.options, "pin", False) or tracked.analysis is None:
+        if size <= LARGE or getattr(tracked.options, "pin", False) or tracked.analysis is None:
             return ""
         runs = self.history.runs(self.notebook)
         costs = measured_costs(runs, tracked.analysis.code, socket.gethostname(), seconds)
-        if costs is None or not is_cheaper_to_compute(costs, size):
+        if costs is None or costs.compute >= costs.restore:
             return ""
         return cheaper_to_compute(costs.compute, costs.restore)
 

@@ -54,5 +54,5 @@ class Text:
     tree: ast.Module
     options: Options
     analysis: CellAnalysis
-    number: int | None
+    number: int | None = None
     reasons: tuple[Reason, ...] = ()

@@ -104,6 +104,11 @@ def not_in_this_session(title: str) -> str:
     return f"{title} has not run in this session, so its text is not known"
 
 
+def nothing_to_refresh() -> str:
+    """A refresh before anything ran."""
+    return "no tracked cell has run in this session: there is nothing to decide again"
+
+
 def waited(jobs: int) -> str:
     """What was waited for."""
     return f"waited for {jobs} background jobs" if jobs else "nothing works in the background"

@@ -97,6 +97,8 @@ def _refresh(line: str, enquiries: Enquiries) -> str:
     found, p95 = enquiries.refresh(cell)
     if cell is not None and not found.outlooks:
         raise VerbError(tables.not_in_this_session(cell.title))
+    if not found.outlooks:
+        return tables.nothing_to_refresh()
     return tables.refresh_table(found.outlooks, found.steps, p95)
 
 
