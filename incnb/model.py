@@ -203,6 +203,46 @@ class Decision:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """One run of a cell as the log knows it; None is what was not recorded. `seconds`: executing, or restoring."""
+
+    time: float | None
+    status: Status | None
+    reasons: tuple[Reason, ...] | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What was reused and what that was worth. Milliseconds and seconds are measured ones; None is unknown."""
+
+    reused: int
+    executed: int
+    failed: int
+    soft_last: float | None  # ms to decide and restore, of the latest reuse
+    soft_mean: float | None
+    soft_p95: float | None
+    saved: float | None  # seconds, of the reuses where both sides were measured
+    unmeasured: int  # reuses that are not in `saved`
+
+    @property
+    def hit_rate(self) -> float | None:
+        decided = self.reused + self.executed + self.failed
+        return self.reused / decided if decided else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What would become of a cell if it ran now; `reuse` None: that cannot be said, and `reasons` tell why."""
+
+    title: str
+    number: int | None
+    reuse: bool | None
+    reasons: tuple[Reason, ...]
+    milliseconds: float
+
+
 def shorten(text: str, limit: int = SHOWN_LIMIT) -> str:
     """One line of at most `limit` characters."""
     text = " ".join(text.split())

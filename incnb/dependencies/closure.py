@@ -15,7 +15,7 @@ from typing import Any
 from incnb.analysis.findings import Finding, function_findings
 from incnb.analysis.records import CellAnalysis
 from incnb.config import Config
-from incnb.dependencies import ambient, bindings, config, libraries, module
+from incnb.dependencies import ambient, bindings, config, libraries, module, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.collected import MOMENTS, Collected
 from incnb.dependencies.ways import Gate, code_key
@@ -77,6 +77,19 @@ class Closure(Collected):
                     if name in ambient.reached({top}):
                         with self._ways.into(("library", top)):
                             self.add(Kind.AMBIENT, name)
+
+    def again(self, dependency: Dependency) -> None:
+        """Follow what another closure found, wherever it leads now."""
+        kind, locator = dependency.kind, dependency.locator
+        if kind is Kind.VERSION or locator.startswith(sharing.PREFIX):
+            return
+        if kind is Kind.MODULE and locator.endswith(" (file)"):
+            self.imported(locator.removesuffix(" (file)"), None)
+        marked = locator.startswith((bindings.DOCSTRING, bindings.PRESENCE, bindings.SIGNATURE))
+        if kind in (Kind.VALUE, Kind.CODE) and not marked:
+            module_name, read = bindings.parse(locator)
+            self.read(module_name, read)
+        self._met(self.add(kind, locator))
 
     # -- reads
 

@@ -113,6 +113,11 @@ class Collected:
                 with self._ways.into(("string", text)):
                     pass
 
+    @property
+    def reached(self) -> list[types.CodeType]:
+        """The code of the functions reached."""
+        return [code for _, code in self._expected]
+
     # -- what was found, and what is left of it
 
     def certain(self) -> Callable[[Hashable], bool]:

@@ -86,6 +86,11 @@ def _compiled(path: str, stamp: tuple[int, int], size: int) -> tuple[str, tuple[
     return xxhash.xxh3_128(code_token(code)).hexdigest(), tuple(imported_by(tree))
 
 
+def forget() -> None:
+    """Compile files again that were compiled before."""
+    _compiled.cache_clear()
+
+
 def from_file(path: str) -> tuple[str, tuple[str, ...]] | None:
     """The fingerprint of the code in a file, and the modules that it imports (`.x` = relative)."""
     if not path.endswith(".py"):

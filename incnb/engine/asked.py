@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
 from incnb.dependencies import Resolved, config
-from incnb.engine.options import Options
 from incnb.model import Code, Reason, shorten
 from incnb.outputs.pending import Pending
 
@@ -38,15 +36,3 @@ def when(expression: str, namespace: dict[str, Any], pending: Pending) -> Reason
     except Exception as error:
         return Reason(Code.FORCED, "", f"--when {expression}", f"cannot be evaluated: {shorten(repr(error), 80)}")
     return Reason(Code.FORCED, "", f"--when {expression}", "it is true") if true else None
-
-
-def title_of(tree: ast.Module, options: Options, raw: str) -> str:
-    """`--name`, else the first comment line, else the first line of code; 40 characters."""
-    if options.name:
-        return options.name[:40]
-    lines = [line.strip() for line in raw.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("%%")]
-    comments = [line.lstrip("#").strip() for line in lines if line.startswith("#")]
-    for candidate in (*[c for c in comments[:1] if c], *lines[:1]):
-        return shorten(candidate, 40)
-    return shorten(ast.unparse(tree.body[0]), 40) if tree.body else "(empty)"

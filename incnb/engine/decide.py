@@ -61,7 +61,7 @@ def look_up(
             if stored.data.get("code") != code:
                 damaged.append(Reason(Code.STORE_UNREADABLE, "store", stored.id, "it belongs to another cell"))
                 continue
-            mismatch = first_mismatch(stored, environment, declarations(options))
+            mismatch = first_mismatch(dependencies(stored), environment, options)
             against = against_policy(stored, options) if mismatch is None else None
             if against is not None:
                 if answer.latest is None:
@@ -98,21 +98,27 @@ def against_policy(stored: StoredTrace, options: Options) -> Reason | None:
 
 
 def first_mismatch(
-    stored: StoredTrace, environment: Environment, declared: dict[str, str]
+    recorded: list[Dependency], environment: Environment, options: Options
 ) -> tuple[Dependency, Resolved] | None:
-    """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
-    recorded = dependencies(stored)
-    met = set()
+    """The first thing that is not as recorded, what a person declared on the cell included."""
     asked = [d.locator for d in recorded if d.locator.startswith(config.ASKED) and d.kind is Kind.CONFIG]
     if set(asked) != set(environment.asked):
         was = Dependency(Kind.CONFIG, "--config", "", _expressions(asked))
         return was, Resolved(Kind.CONFIG, "changed", "", _expressions(environment.asked))
+    before = {d.locator: d for d in recorded if d.kind is Kind.VERSION}
+    now = {f"--{name}": value for name, value in declarations(options).items()}
+    for locator in [*before, *(now.keys() - before.keys())]:
+        was = before.get(locator, Dependency(Kind.VERSION, locator, "", "not given"))
+        declared = now.get(locator, "")
+        if was.fp != declared:
+            return was, Resolved(Kind.VERSION, declared, "changed", declared or "not given")
+    return first_difference(recorded, environment)
+
+
+def first_difference(recorded: list[Dependency], environment: Environment) -> tuple[Dependency, Resolved] | None:
+    """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
-            now_declared = declared.get(dependency.locator[2:], "")
-            met.add(dependency.locator[2:])
-            if dependency.fp != now_declared:
-                return dependency, Resolved(Kind.VERSION, now_declared, "changed", now_declared or "not given")
             continue
         if dependency.kind is Kind.FILE and file.is_stamped(dependency):
             continue
@@ -122,10 +128,6 @@ def first_mismatch(
             return dependency, Resolved(dependency.kind, None, "cannot be looked up")
         if now.fp != dependency.fp:
             return dependency, now
-    for name in declared.keys() - met:
-        if declared[name]:
-            new = Dependency(Kind.VERSION, f"--{name}", "", "not given")
-            return new, Resolved(Kind.VERSION, declared[name], "changed", declared[name])
     return None
 
 

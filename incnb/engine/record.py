@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 import types
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from incnb.engine.keep import check_caches, check_faithful, check_pristine, grou
 from incnb.engine.moved import moved_roots
 from incnb.engine.native import Native
 from incnb.engine.options import Options
+from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -84,8 +85,9 @@ class Run:
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
+        self.too_slow: Callable[[int, float], str] = lambda size, seconds: ""  # bytes, seconds: why not to save
         self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
-        self._perhaps = Perhaps(self.closure, self.judgement)
+        self.perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
         self._native = folders
         self._capture: Capture | None = None
@@ -100,8 +102,8 @@ class Run:
 
     # -- before
 
-    def start(self) -> None:
-        """Find the static closure, take fingerprints of everything in it, and begin to watch."""
+    def survey(self) -> None:
+        """Find the static closure, take fingerprints of everything in it, and judge what can be told before."""
         for asked in self.environment.asked:
             self.closure.add(Kind.CONFIG, asked)
         self.closure.cell(self.analysis)
@@ -110,12 +112,16 @@ class Run:
         if any(finding.kind == "cwd" and not self._is_users(finding.what) for finding in self.closure.findings):
             self.closure.add(Kind.AMBIENT, file.CWD)
         self._prepare_native()
-        self._perhaps.before(self._hidden, self._is_users)
+        self.perhaps.before(self._hidden, self._is_users)
         self._caches = self._hidden.sizes(self.closure.hidden.values())
         for path in self.analysis.dropped_calls:
             self._dropped_call(path)
         self._resizing()
         self._finalizers()
+
+    def start(self) -> None:
+        """Look at everything that the cell relies on, and begin to watch."""
+        self.survey()
         self._watch = Watch(self.shell, self.namespace, self._unexpected)
         if self.problems:
             self._let_go()
@@ -241,7 +247,7 @@ class Run:
     def _unexpected(self, ran: Collection[types.CodeType] | None) -> list[types.CodeType]:
         """Leave of the closure what really ran; the functions that ran and that nothing left leads to."""
         self.closure.narrow(ran)
-        self._perhaps.after()
+        self.perhaps.after()
         names = [c.co_filename for c in ran or () if c.co_name.startswith(("<module>", "<cell"))]
         own = {name for name in names if not Path(name).is_file()}
         return [c for c in ran or () if c.co_filename not in own and not self.closure.knows(c)]
@@ -307,6 +313,9 @@ class Run:
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
         groups, deleted, rerun = self._outputs(value, moved)
+        slow = self.too_slow(sum(group.size for group in groups), self.seconds)
+        if slow:
+            raise NotSaved(slow)
         inputs = [root.value for root in self._inputs.roots]
         check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
@@ -439,6 +448,7 @@ class Run:
                 "deleted": deleted,
                 "events": [e.to_dict() for e in self.events],
                 "rerun": rerun,
+                "shape": shape_of(self.body, rerun),
                 "order": list(self._values),
                 "bytes": saved,
             },

@@ -42,6 +42,7 @@ class Replay:
         self.restored = False
         self.seconds = 0.0
         self.native = False
+        self.loaded: Callable[[float], None] = lambda seconds: None  # told when a value that was left pending is loaded
         self._store = store
         self._pending = pending
         self._lazy = lazy
@@ -57,16 +58,15 @@ class Replay:
 
     # -- before the tree is replaced
 
-    def check(self, code: str) -> Reason | None:
+    def check(self) -> Reason | None:
         """Make sure that every blob is there, whole by its length, and that written files may be put back."""
         written, folders = self.outputs.get("files", []), self.outputs.get("folders", [])
         try:
             self._again = files.missing(written, folders)
-            blobs = [BlobRef.from_dict(f["blob"]) for f in written if "blob" in f]
-            for reference in [*(r for g in self.outputs["groups"] for r in _references(g)), *blobs]:
+            for reference in blobs(self.outputs):
                 self._store.check(reference)
                 self._store.touch(reference)
-            self._store.touch_trace(code, self.stored.id)
+            self._store.touch_trace(str((self.stored.data or {})["code"]), self.stored.id)
         except files.Changed as changed:
             return Reason(Code.FILE, "file", str(changed), changed.why)
         except StoreError as error:
@@ -227,8 +227,11 @@ class Replay:
         found: dict[tuple[Any, ...], object] = {}
 
         def bring() -> dict[str, Any]:
+            started = time.perf_counter()
             try:
-                return self.load_group(group, lambda reference: found[reference]).values
+                values = self.load_group(group, lambda reference: found[reference]).values
+                self.loaded(time.perf_counter() - started)
+                return values
             except (StoreError, LoadError, LookupError) as error:
                 wanted = ", ".join(sorted(names - {RESULT})) or "the result"
                 raise Lost(
@@ -297,9 +300,10 @@ def place(shell: Any, shown: Replayed, value: Any) -> None:
             setattr(hook, name, value)
 
 
-def _references(group: dict[str, Any]) -> list[BlobRef]:
-    found = [BlobRef.from_dict(b) for b in group["buffers"]]
-    return [*found, BlobRef.from_dict(group["blob"])] if "blob" in group else found
+def blobs(outputs: dict[str, Any]) -> list[BlobRef]:
+    """What the outputs of a trace need from the store. Raises `StoreError`."""
+    found = [b for g in outputs["groups"] for b in (*g["buffers"], *([g["blob"]] if "blob" in g else []))]
+    return [BlobRef.from_dict(b) for b in [*found, *(f["blob"] for f in outputs.get("files", []) if "blob" in f)]]
 
 
 def _refers(group: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
@@ -16,56 +17,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from incnb.analysis import CellAnalysis, analyse, mentions
-from incnb.dependencies import Environment, Resolved
+from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
-from incnb.engine.asked import ask, title_of, when
+from incnb.engine.accepted import Accepted
+from incnb.engine.asked import ask, when
 from incnb.engine.configured import Configured
+from incnb.engine.faults import FAULT_LIMIT, is_ours
 from incnb.engine.hidden import HiddenState
-from incnb.engine.history import History
+from incnb.engine.history import History, run_record
+from incnb.engine.marks import decide_afresh, pending_marks
+from incnb.engine.naming import cell_key, title_of
 from incnb.engine.native import Native
 from incnb.engine.options import Options
+from incnb.engine.policy import LARGE, measured_costs
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
+from incnb.engine.tracked import Producer, Text, Tracked
+from incnb.engine.trees import awaits, is_ours_alone, nested_words, noting_the_end
 from incnb.engine.verify import Verification
+from incnb.explain import cheaper_to_compute
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
 
-FAULT_LIMIT = 3
-
-
-@dataclass(slots=True)
-class Tracked:
-    """A tracked cell between its decision and its end."""
-
-    cell: Cell
-    options: Options
-    analysis: CellAnalysis | None
-    reasons: list[Reason]
-    started: float
-    decide: float = 0.0
-    run: Run | None = None
-    replay: Replay | None = None
-    saved: float | None = None
-    cutoff: bool = False
-    verification: Verification | None = None
-    nested: bool = False
-    value: Any = None
-    ended: bool = False
-    asked: dict[str, Resolved] = field(default_factory=dict)  # by `--config`
-
-
-@dataclass(slots=True)
-class Producer:
-    """The cell that last bound a name in this session."""
-
-    title: str
-    time: float
-    executed: bool
+_SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
 
 
 @dataclass
@@ -95,6 +74,8 @@ class Session:
         self.off = False
         self._index = 0
         self._producers: dict[str, Producer] = {}
+        self.texts: dict[str, Text] = {}
+        self.accepted = Accepted(self)
         know_kernel_threads()
 
     @property
@@ -110,8 +91,8 @@ class Session:
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
         self._trees.append(tree)
-        self.pending.notebook_words |= _nested_words(tree)
-        if self.pending:
+        self.pending.notebook_words |= nested_words(tree)
+        if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
 
     def ran(self) -> None:
@@ -149,12 +130,13 @@ class Session:
             tracked.value = value
         return value
 
-    def finish(self, success: bool, value: Any) -> Decision | None:
-        """IPython reports that the cell has run."""
+    def finish(self, success: bool, value: Any, number: int | None = None) -> Decision | None:
+        """IPython reports that the cell has run, as `[number]`."""
         tracked, self.current = self.current, None
         self.namespace.pop(HOOK, None)
         if tracked is None:
             return None
+        tracked.number = number
         try:
             decision = self._finish(tracked, success, value)
         except BaseException as error:
@@ -199,25 +181,34 @@ class Session:
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
         analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
+        self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(tracked.cell, tree, options, analysis)
+        marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
+        tracked.armed = self.accepted.armed(tracked.cell.id, tracked.cell.title)
         reasons: list[Reason] = []
         wanted = when(options.when, self.namespace, self.pending)
         if options.force:
             reasons = [Reason(Code.FORCED, "", "--force", "")]
+        elif marks.must_execute:
+            reasons = [marks.reason(tracked.cell.title)]
         elif wanted is not None:
             reasons = [wanted]
         elif interactivity != "last_expr":
             reasons = [Reason(Code.UNSAFE, "", "ast_node_interactivity", "only 'last_expr' is understood")]
         else:
+            if marks:
+                decide_afresh()
             hit, reasons = self._look_up(tree, tracked, analysis)
+            asked = [marks.reason(tracked.cell.title)] if marks else []
             if hit is not None:
+                tracked.reasons = [*tracked.reasons, *asked]
                 return hit
+            reasons = [*reasons, *asked]
         tracked.reasons = reasons
-        words = mentions(tree)
-        self.pending.notebook_words |= _nested_words(tree)
-        self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
-        environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
+        self.before_reading(tree, analysis)
+        environment = self.environment()
         environment.asked = tracked.asked
         run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native)
+        run.too_slow = lambda size, seconds: self._too_slow(tracked, size, seconds)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []
@@ -229,23 +220,43 @@ class Session:
             return tree
         run.nested = True
         self.namespace[HOOK] = self
-        return self._noting_the_end(tree)
+        return noting_the_end(tree)
+
+    def before_reading(self, tree: ast.Module, analysis: CellAnalysis) -> None:
+        """Load what a cell that is about to execute may need. Raises `Lost`."""
+        self.pending.notebook_words |= nested_words(tree)
+        binds = frozenset(analysis.sure - {read.name for read in analysis.reads})
+        self.pending.before_cell(mentions(tree), binds=binds)
+
+    def environment(self, *, peek: bool = False, load: Callable[[str], None] | None = None) -> Environment:
+        """What everything is now. `peek`: by the fingerprints of values that are not loaded, where they tell."""
+        pending = self.pending
+        load = load or pending.bring_in
+        if not peek:
+            return Environment(self.namespace, load=load, configured=self._configuration)
+        return Environment(
+            self.namespace,
+            peek=pending.peek,
+            load=load,
+            alone=pending.alone,
+            configured=self._configuration,
+            is_pending=pending.groups.__contains__,
+        )
+
+    def text_of(self, cell_id: str | None, title: str) -> Text | None:
+        """The text of a cell that was decided last in this session."""
+        return self.texts.get(cell_key(cell_id, title)) or self.texts.get(cell_key(None, title))
 
     def _look_up(
         self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis
     ) -> tuple[ast.Module | None, list[Reason]]:
-        environment = Environment(
-            self.namespace,
-            peek=self.pending.peek,
-            load=self.pending.bring_in,
-            alone=self.pending.alone,
-            configured=self._configuration,
-            is_pending=self.pending.groups.__contains__,
-            asked=tracked.asked,
-        )
-        if _awaits(tree) and leftovers.users_tasks():
+        environment = self.environment(peek=True)
+        environment.asked = tracked.asked
+        if awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
-        answer = decide.look_up(self.store, analysis.code, environment, tracked.options, self._producer)
+        answer = decide.look_up(self.store, analysis.code, environment, tracked.options, self.producer)
+        if answer.trace is None:
+            answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
             return None, answer.reasons or [self._never(tracked, analysis)]
         unknown = self.hidden.unknown(environment.hidden())
@@ -253,7 +264,8 @@ class Session:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
         replay = Replay(self.shell, self.store, answer.trace, self.pending, lazy=self.lazy, title=tracked.cell.title)
         replay.native = tracked.nested
-        against = replay.check(analysis.code)
+        replay.loaded = lambda seconds: self.history.loaded(tracked.cell.index, seconds)
+        against = replay.check()
         if against is not None:
             return None, [against]
         if tracked.options.verify:
@@ -276,6 +288,8 @@ class Session:
         self.pending.before_request(frozenset(names))
 
     def _cutoff(self, tracked: Tracked, answer: decide.Answer) -> list[Reason]:
+        if answer.reasons[:1] and answer.reasons[0].code is Code.ACCEPTED:
+            return answer.reasons
         created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
         for dependency in decide.dependencies(answer.trace) if answer.trace else []:
             if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
@@ -294,31 +308,17 @@ class Session:
         return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
-        if tracked.reasons and tracked.reasons[0].code is Code.NEVER_RUN and tracked.analysis is not None:
+        """Harder than what differs from older runs: the very same inputs made it fail."""
+        if tracked.reasons and tracked.reasons[0].code in _SOFTER_THAN_FAILURE and tracked.analysis is not None:
             past = self.history.failed(tracked.analysis.code)
-            if past is not None and past.attempt == run.attempt and run.still(past.relied):
-                tracked.reasons = [Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")]
+            if past is not None and past.attempt and past.attempt == run.attempt and run.still(past.relied):
+                failed = Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")
+                never = tracked.reasons[0].code is Code.NEVER_RUN
+                tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
 
-    def _producer(self, locator: str) -> list[str]:
+    def producer(self, locator: str) -> list[str]:
         producer = self._producers.get(notebook_name(locator) or "")
         return [producer.title] if producer is not None else []
-
-    @staticmethod
-    def _noting_the_end(tree: ast.Module) -> ast.Module:
-        """Below `%%time` nobody reports success: the body itself says that it has come to its end."""
-        body = list(tree.body)
-        last = body[-1]
-        call = ast.parse(f"{HOOK}.done(None)").body[0]
-        assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
-        for node in ast.walk(call):
-            if isinstance(node, ast.expr | ast.stmt):
-                ast.copy_location(node, last)
-        if isinstance(last, ast.Expr):
-            call.value.args = [last.value]
-            body[-1] = call
-        else:
-            body.append(call)
-        return ast.Module(body, tree.type_ignores)
 
     # -- finishing
 
@@ -335,8 +335,11 @@ class Session:
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
         if not success:
             self._produced(bound, tracked, executed=True)
-            self._remember(tracked, None, Status.FAILED, run.attempt, run.relied)
-            return self._decision(tracked, Status.FAILED)
+            # what is not tracked may be other inputs next time; only showing the traceback opens sources
+            known = all(reason.locator.endswith(".py") for reason in (*run.problems, *run.effects))
+            failed = self._decision(tracked, Status.FAILED)
+            attempt = run.attempt if known else ""
+            return self._remember(tracked, failed, None, attempt=attempt, relied=run.relied)
         started = time.perf_counter()
         kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
         save = time.perf_counter() - started
@@ -345,8 +348,8 @@ class Session:
         status = Status.BLOCKED if run.effects else Status.EXECUTED
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]
         self._produced(bound, tracked, executed=True)
-        self._remember(tracked, kept[0] if kept else None, status)
-        return self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
+        decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
+        return self._remember(tracked, decision, kept[0] if kept else None)
 
     def _finish_reuse(self, tracked: Tracked, replay: Replay, success: bool) -> Decision:
         bound = tracked.analysis.stores if tracked.analysis else set()
@@ -361,8 +364,8 @@ class Session:
             tracked.saved = max(0.0, data["seconds"] - replay.seconds - tracked.decide)
         self._produced(bound, tracked, executed=False)
         status = Status.CUTOFF if tracked.cutoff else Status.REUSED
-        self._remember(tracked, replay.stored.id, status)
-        return self._decision(tracked, status if success else Status.FAILED)
+        decision = self._decision(tracked, status if success else Status.FAILED)
+        return self._remember(tracked, decision, replay.stored.id)
 
     def _produced(self, names: set[str], tracked: Tracked, *, executed: bool) -> None:
         now = time.time()
@@ -370,23 +373,40 @@ class Session:
             self._producers[name] = Producer(tracked.cell.title, now, executed)
 
     def _remember(
-        self, tracked: Tracked, trace: str | None, status: Status, attempt: str = "", relied: Relied = ()
-    ) -> None:
-        record = {
-            "session": self.id,
-            "notebook": self.notebook,
-            "id": tracked.cell.id,
-            "title": tracked.cell.title,
-            "code": tracked.analysis.code if tracked.analysis else "",
-            "trace": trace,
-            "status": status.value,
-            "attempt": attempt,
-            "relied": relied,
-        }
+        self, tracked: Tracked, decision: Decision, trace: str | None, *, attempt: str = "", relied: Relied = ()
+    ) -> Decision:
+        """Write the run into the log, with the marks that it honoured if it was a success."""
+        data = (tracked.replay.stored.data or {}) if tracked.replay is not None else {}
+        record = run_record(
+            decision,
+            name=tracked.options.name,
+            number=tracked.number,
+            code=tracked.analysis.code if tracked.analysis else "",
+            trace=trace,
+            trace_code=str(data.get("code", "")),
+            attempt=attempt,
+            relied=relied,
+            size=int(data["outputs"]["bytes"]) if data else decision.bytes_saved,
+            cleared=tracked.marks.ids if decision.status is not Status.FAILED else [],
+        )
+        text = self.text_of(tracked.cell.id, tracked.cell.title)
+        if text is not None:
+            text.number, text.reasons = tracked.number, decision.reasons
         try:
             self.history.add(record)
         except StoreError as error:
-            tracked.reasons.append(Reason(Code.NOT_SAVED, "store", "log", str(error)))
+            return decision.but(reasons=(*decision.reasons, Reason(Code.NOT_SAVED, "store", "log", str(error))))
+        return decision
+
+    def _too_slow(self, tracked: Tracked, size: int, seconds: float) -> str:
+        """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
+        if size <= LARGE or getattr(tracked.options, "pin", False) or tracked.analysis is None:
+            return ""
+        runs = self.history.runs(self.notebook)
+        costs = measured_costs(runs, tracked.analysis.code, socket.gethostname(), seconds)
+        if costs is None or costs.compute >= costs.restore:
+            return ""
+        return cheaper_to_compute(costs.compute, costs.restore)
 
     def _decision(self, tracked: Tracked, status: Status, *, save: float = 0.0, size: int = 0) -> Decision:
         execute = tracked.run.seconds if tracked.run is not None else 0.0
@@ -413,7 +433,7 @@ class Session:
                 error = again
         tracked.run = tracked.replay = None
         self.namespace.pop(HOOK, None)
-        if _is_ours(error):
+        if is_ours(error):
             self.faults += 1
         what = error if isinstance(error, IncnbError) else f"{type(error).__name__}: {error}"
         tracked.reasons = [Reason(Code.NOT_SAVED, "", "incnb", shorten(f"a fault of incnb: {what}"))]
@@ -424,30 +444,3 @@ class Session:
         if self.faults >= FAULT_LIMIT and not self.off:
             self.off = True
             self.say(f"incnb switched itself off after {FAULT_LIMIT} faults of its own; the last was {what}")
-
-
-def _awaits(tree: ast.Module) -> bool:
-    """Whether the cell gives way to other tasks (functions that it only defines do not)."""
-    todo: list[ast.AST] = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
-            return True
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            todo += ast.iter_child_nodes(node)
-    return False
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether an error was raised by our code, and not by a method of the user's that we asked."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return str(name).partition(".")[0] == "incnb" or not str(name)
-
-
-def _nested_words(tree: ast.AST) -> set[str]:
-    """What functions, classes and lambdas of a cell mention: it may be needed when no cell runs."""
-    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-    return {word for node in ast.walk(tree) if isinstance(node, nested) for word in mentions(node)}

@@ -106,7 +106,7 @@ def tensor_storage(value: Any) -> Any:
     if torch is None or not isinstance(value, getattr(torch, "Tensor", ())):
         return None
     try:
-        return value.untyped_storage()
+        return value.untyped_storage()  # type: ignore[union-attr, unused-ignore]
     except (NotImplementedError, RuntimeError):  # sparse, or a class of its own
         return None
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
+from incnb.engine.enquiries import Enquiries
 from incnb.engine.options import OptionError, Options, parse
 from incnb.explain import describe
+from incnb.notebook import verbs
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
-VERBS = ("on", "off", "why")
+VERBS = ("on", "off", "why", *verbs.USAGE)
 
 
 @magics_class
@@ -23,12 +25,30 @@ class IncMagics(Magics):
     def __init__(self, shell: Any, extension: Extension):
         super().__init__(shell)
         self._extension = extension
+        self._enquiries = Enquiries(extension.session)
 
     @line_magic("incremental")  # type: ignore[arg-type]
     def incremental_line(self, line: str) -> None:
-        """Track every cell from here on (`on [options]`), stop tracking (`off`), or say what is (no argument).
+        """Track every cell, or ask and tell incnb something about cells.
 
-        `%incremental why` repeats the latest decision with its reasons. Options are those of `%%incremental`.
+        %incremental                       what is tracked, and where results are kept
+        %incremental on [OPTIONS]          track every cell from here on; options as of %%incremental
+        %incremental off                   track only cells marked %%incremental
+        %incremental why                   the latest decision, with its reasons
+        %incremental history CELL [--keep N]
+                                           the latest N runs of a cell (20): when, what was decided, why, how long
+        %incremental stats                 what was reused and executed, and the time that saved, as far as measured
+        %incremental refresh [CELL]        what would be reused if it ran now, and why not; runs nothing
+        %incremental mark CELL --hard [--reason TEXT]
+                                           execute it next time; kept until it succeeds, over restarts too
+        %incremental mark CELL --soft [--reason TEXT]
+                                           decide afresh next time; ten soft marks make a hard one
+        %incremental accept CELL --reason TEXT
+                                           an edit did not change the result: reuse what is saved for everything as
+                                           it is now. Say it after the edit and before the cell runs
+        %incremental wait                  wait for background work
+
+        CELL is its --name, its number as in [7], its cell id, or the start of its title (the first comment or line).
         """
         verb, _, rest = line.strip().partition(" ")
         tracker = self._extension.tracker
@@ -44,6 +64,11 @@ class IncMagics(Magics):
             print(describe(decisions[-1]) if decisions else "incnb: nothing was decided in this session yet")
         elif not verb:
             print(self._extension.status())
+        elif verb in verbs.USAGE or verb in verbs.LATER:
+            try:
+                print(verbs.follow(verb, rest, self._enquiries))
+            except verbs.VerbError as error:
+                raise UsageError(f"incnb: {error}") from None
         else:
             raise UsageError(f"incnb: there is no %incremental {verb}; there are {', '.join(VERBS)}")
 

@@ -89,7 +89,7 @@ class Tracker(ast.NodeTransformer):
         if tracked is None or (self._cells and not tracked.ended and tracked.replay is None and tracked.nested):
             return
         success = bool(getattr(result, "success", True))
-        self.session.finish(success, getattr(result, "result", None))
+        self.session.finish(success, getattr(result, "result", None), getattr(result, "execution_count", None))
 
     # -- the tree
 

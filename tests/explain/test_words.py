@@ -9,7 +9,7 @@ from incnb.model import Cell, Code, Decision, Reason, Seconds, Status
 
 GOLDEN = {
     Code.OFF: "incnb is off for this cell (THING)",
-    Code.FORCED: "it was forced (THING)",
+    Code.FORCED: "THING: so",
     Code.MARKED: "it was marked: so",
     Code.STORE_UNREADABLE: "the store cannot be read: so",
     Code.NEWER_FORMAT: "what is saved was written by a newer incnb (THING)",

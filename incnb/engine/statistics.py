@@ -1,0 +1,80 @@
+"""What reuse was worth, from the records of runs. Only what was measured counts; the rest is unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from incnb.model import Code, PastRun, Reason, Statistics, Status
+
+_STATUSES = {status.value: status for status in Status}
+REUSED = (Status.REUSED.value, Status.CUTOFF.value)
+
+
+def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
+    """Reuses, executions and their measured times."""
+    counts = {"reused": 0, "executed": 0, "failed": 0}
+    soft: list[float] = []
+    saved: list[float] = []
+    last: float | None = None
+    for run in runs:
+        status = str(run.get("status", ""))
+        kind = "reused" if status in REUSED else "failed" if status == Status.FAILED.value else "executed"
+        counts[kind] += 1
+        if kind != "reused":
+            continue
+        decide, restore = measured(run, "decide"), measured(run, "restore")
+        last = None if decide is None or restore is None else (decide + restore) * 1000
+        if last is not None:
+            soft.append(last)
+        if isinstance(run.get("saved"), int | float):
+            saved.append(float(run["saved"]))
+    return Statistics(
+        counts["reused"],
+        counts["executed"],
+        counts["failed"],
+        last,
+        sum(soft) / len(soft) if soft else None,
+        percentile(soft, 95),
+        sum(saved) if saved else None,
+        counts["reused"] - len(saved),
+    )
+
+
+def percentile(values: Iterable[float], percent: float) -> float | None:
+    """The smallest of the values that `percent` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else None
+
+
+def past_run(run: dict[str, Any]) -> PastRun:
+    """One record as people read it."""
+    status = str(run.get("status", ""))
+    time, reasons = run.get("time"), run.get("reasons")
+    return PastRun(
+        float(time) if isinstance(time, int | float) else None,
+        _STATUSES.get(status),
+        _reasons(reasons),
+        measured(run, "restore" if status in REUSED else "execute"),
+    )
+
+
+def measured(run: dict[str, Any], what: str) -> float | None:
+    """A time of a run in seconds, if it was recorded."""
+    seconds = run.get("seconds")
+    value = seconds.get(what) if isinstance(seconds, dict) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _reasons(data: Any) -> tuple[Reason, ...] | None:
+    try:
+        found = tuple(
+            Reason(
+                Code(r["code"]), str(r["kind"]), str(r["locator"]), str(r["detail"]), tuple(map(str, r["caused_by"]))
+            )
+            for r in data
+        )
+    except (TypeError, KeyError, ValueError):  # written by an earlier or later version
+        return None
+    return found or None

@@ -1,0 +1,59 @@
+"""Questions about the syntax tree of a cell, and one addition to it."""
+
+from __future__ import annotations
+
+import ast
+
+from incnb.analysis import mentions
+from incnb.engine.replay import HOOK
+
+
+def awaits(tree: ast.Module) -> bool:
+    """Whether the cell gives way to other tasks (functions that it only defines do not)."""
+    todo: list[ast.AST] = list(tree.body)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return False
+
+
+def nested_words(tree: ast.AST) -> set[str]:
+    """What functions, classes and lambdas of a cell mention: it may be needed when no cell runs."""
+    nested = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+    return {word for node in ast.walk(tree) if isinstance(node, nested) for word in mentions(node)}
+
+
+def is_ours_alone(tree: ast.AST) -> bool:
+    """Whether a cell holds nothing but `%incremental` lines, which need no variable of the user's."""
+    body = tree.body if isinstance(tree, ast.Module) else []
+    for statement in body:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        magic = isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr
+        if magic != "run_line_magic" or not isinstance(call, ast.Call) or len(call.args) != 2:
+            return False
+        name, line = call.args
+        if not (isinstance(name, ast.Constant) and name.value == "incremental" and isinstance(line, ast.Constant)):
+            return False
+        if "{" in str(line.value) or "$" in str(line.value):
+            return False  # IPython puts the values of variables there
+    return bool(body)
+
+
+def noting_the_end(tree: ast.Module) -> ast.Module:
+    """Below `%%time` nobody reports success: the body itself says that it has come to its end."""
+    body = list(tree.body)
+    last = body[-1]
+    call = ast.parse(f"{HOOK}.done(None)").body[0]
+    assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
+    for node in ast.walk(call):
+        if isinstance(node, ast.expr | ast.stmt):
+            ast.copy_location(node, last)
+    if isinstance(last, ast.Expr):
+        call.value.args = [last.value]
+        body[-1] = call
+    else:
+        body.append(call)
+    return ast.Module(body, tree.type_ignores)

@@ -1,0 +1,156 @@
+"""`%incremental VERB ARGS`: reads the line, asks the session, and gives back the text to print.
+
+A line that cannot be understood, or a cell that is not there, is one `VerbError` with one line.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from incnb.engine.accepted import Refused
+from incnb.engine.enquiries import Enquiries
+from incnb.engine.naming import Known, NoSuchCell
+from incnb.explain import tables
+from incnb.model import IncnbError
+
+USAGE = {
+    "history": "history CELL [--keep N]",
+    "stats": "stats",
+    "mark": "mark CELL --soft|--hard [--reason TEXT]",
+    "accept": 'accept CELL --reason "TEXT"',
+    "refresh": "refresh [CELL]",
+    "wait": "wait",
+}
+LATER = ("report", "plan", "forget", "panel", "refresher", "store")
+KEEP = 20
+
+
+class VerbError(IncnbError):
+    """A verb that cannot be followed, in one line."""
+
+
+@dataclass(slots=True)
+class Words:
+    """The words of a line: those of the cell's name, flags, and options with their values."""
+
+    cell: str = ""
+    flags: set[str] = field(default_factory=set)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+def follow(verb: str, line: str, enquiries: Enquiries) -> str:
+    """Do what a verb asks for; the text to print. Raises `VerbError`."""
+    if verb in LATER:
+        raise VerbError(f"%incremental {verb} is not available in this version of incnb")
+    try:
+        return _VERBS[verb](line, enquiries)
+    except NoSuchCell as error:
+        raise VerbError(tables.no_such_cell(error.wanted, error.cells, ambiguous=error.ambiguous)) from None
+    except VerbError:
+        raise
+    except IncnbError as error:
+        raise VerbError(f"{verb}: {error}") from None
+
+
+def _history(line: str, enquiries: Enquiries) -> str:
+    words = _read("history", line, values=("--keep",))
+    keep = words.values.get("--keep", str(KEEP))
+    if not keep.isdecimal() or int(keep) < 1:
+        raise VerbError(f"--keep wants a number of runs, not {keep!r}: %incremental {USAGE['history']}")
+    cell = _cell("history", words, enquiries)
+    return tables.history_table(cell.title, enquiries.history(cell, int(keep)), len(cell.runs))
+
+
+def _stats(line: str, enquiries: Enquiries) -> str:
+    _nothing_more("stats", line)
+    return tables.statistics_table(*enquiries.statistics())
+
+
+def _mark(line: str, enquiries: Enquiries) -> str:
+    words = _read("mark", line, flags=("--soft", "--hard"), values=("--reason",))
+    if len(words.flags) != 1:
+        raise VerbError(f"say either --soft or --hard: %incremental {USAGE['mark']}")
+    cell, hard = _cell("mark", words, enquiries), "--hard" in words.flags
+    marks = enquiries.mark(cell, hard=hard, reason=words.values.get("--reason", ""))
+    return tables.marked(cell.title, hard=hard, soft_marks=len(marks.soft), executes=marks.must_execute)
+
+
+def _accept(line: str, enquiries: Enquiries) -> str:
+    words = _read("accept", line, values=("--reason",))
+    reason = words.values.get("--reason", "").strip()
+    if not reason:
+        raise VerbError(f"accept wants a reason, which is kept and shown: %incremental {USAGE['accept']}")
+    cell = _cell("accept", words, enquiries)
+    try:
+        done = enquiries.accept(cell, reason)
+    except Refused as refused:
+        raise VerbError(tables.refused(cell.title, str(refused))) from None
+    shown = [(d.kind, d.locator, d.shown) for d in done.differences]
+    return tables.accepted(done.title, done.created, shown, waits=done.waits)
+
+
+def _refresh(line: str, enquiries: Enquiries) -> str:
+    words = _read("refresh", line)
+    cell = _cell("refresh", words, enquiries) if words.cell else None
+    found, p95 = enquiries.refresh(cell)
+    if cell is not None and not found.outlooks:
+        raise VerbError(tables.not_in_this_session(cell.title))
+    if not found.outlooks:
+        return tables.nothing_to_refresh()
+    return tables.refresh_table(found.outlooks, found.steps, p95)
+
+
+def _wait(line: str, enquiries: Enquiries) -> str:
+    _nothing_more("wait", line)
+    return tables.waited(enquiries.wait())
+
+
+_VERBS: dict[str, Callable[[str, Enquiries], str]] = {
+    "history": _history,
+    "stats": _stats,
+    "mark": _mark,
+    "accept": _accept,
+    "refresh": _refresh,
+    "wait": _wait,
+}
+
+
+def _cell(verb: str, words: Words, enquiries: Enquiries) -> Known:
+    if not words.cell:
+        raise VerbError(f"{verb} wants a CELL (its --name, [7], id, or the start of its title): {USAGE[verb]}")
+    return enquiries.cell(words.cell)
+
+
+def _nothing_more(verb: str, line: str) -> None:
+    if line.strip():
+        raise VerbError(f"{verb} takes nothing more: %incremental {USAGE[verb]}")
+
+
+def _read(verb: str, line: str, *, flags: tuple[str, ...] = (), values: tuple[str, ...] = ()) -> Words:
+    """The words of a line. A cell's name and a value may have several words, with quotes or without."""
+    try:
+        parts = shlex.split(line)
+    except ValueError as error:
+        raise VerbError(f"%incremental {verb} {line.strip()!r} cannot be read: {error}") from None
+    found, at, cell = Words(), 0, list[str]()
+    while at < len(parts):
+        word, equals, value = parts[at].partition("=")
+        at += 1
+        if word in flags and not equals:
+            found.flags.add(word)
+        elif word in values:
+            told = [value] if equals else []
+            while not equals and at < len(parts) and not parts[at].startswith("--"):
+                told.append(parts[at])
+                at += 1
+                if word == "--keep":
+                    break
+            found.values[word] = " ".join(told)
+        elif word.startswith("--"):
+            raise VerbError(f"%incremental {verb} has no option {word}: %incremental {USAGE[verb]}")
+        else:
+            cell.append(parts[at - 1])
+    found.cell = " ".join(cell)
+    return found
