@@ -16,7 +16,7 @@ import hashlib
 from incnb.analysis.definitions import is_rerun, names_at_definition
 from incnb.analysis.findings import find
 from incnb.analysis.flow import Flow
-from incnb.analysis.records import CellAnalysis, Definition, read_of
+from incnb.analysis.records import CellAnalysis, Definition, read_of, top_call
 from incnb.fingerprint.code import Read
 
 
@@ -32,10 +32,9 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     flow = Flow(result)
     for index, statement in enumerate(tree.body):
         last = index == len(tree.body) - 1
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and not last:
-            path = read_of(statement.value.func)
-            if path is not None:
-                result.dropped_calls.append(path)
+        call = top_call(index, statement, last=last)
+        if call is not None:
+            result.calls.append(call)
         rerun = is_rerun(statement)
         if rerun is not None:
             uses, decorators = names_at_definition(statement)

@@ -49,6 +49,7 @@ class Closure:
         self.libraries: set[str] = set()
         self.hidden: list[Any] = []
         self.stores: set[str] = set()  # notebook names that reached functions bind (`global`)
+        self.words: set[str] = set()  # attributes and names that reached functions load
         self.missing: list[tuple[str, str]] = []  # what cannot be fingerprinted: locator, why
         self._via: list[str] = []
         self._strings: set[str] = set()
@@ -243,6 +244,7 @@ class Closure:
         found = references(function.__code__)
         self._expected.append(function.__code__)
         self._strings |= found.strings
+        self.words |= found.attributes | {read.name for read in found.reads}
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)

@@ -14,8 +14,10 @@ import types
 from typing import Any
 
 from incnb.analysis.findings import Finding
+from incnb.dependencies import seeders
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
+from incnb.fingerprint.encoder import follow
 
 _CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
 _PROCESS = [os.getpid, os.getppid, os.urandom, os.getlogin, os.times, os.getcwd, os.getcwdb, id, hash]
@@ -137,6 +139,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
     for candidate in (top, origin.top_level(name)):
         if candidate in _UNTRACKED_MODULES:
             return [Finding("untracked", f"{name} reads {_UNTRACKED_MODULES[candidate]}")]
+    if top == "torch" and name.endswith(".seed") and module == "torch.random":
+        return [Finding("untracked", f"{name}() seeds with fresh randomness")]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}")]
@@ -158,7 +162,14 @@ def is_data(value: Any) -> bool:
     """Whether an attribute of a library module is data that somebody could change."""
     if isinstance(value, type | types.ModuleType) or callable(value):
         return False
-    return type(value).__qualname__ not in ("_Environ", "TextIOWrapper", "OutStream", "_Feature")
+    return type(value).__qualname__ not in (
+        "_Environ",
+        "TextIOWrapper",
+        "OutStream",
+        "_Feature",
+        "RcParams",
+        "DictWrapper",
+    )
 
 
 def configures_by_name(path: str) -> bool:
@@ -186,6 +197,8 @@ def configuring(function: types.FunctionType) -> list[Finding]:
             continue
         root = function.__globals__.get(read.name)
         if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
+            if seeders.is_followed(follow(function.__globals__, read)[0]):
+                continue
             last = str(read.path[-1][1])
             if last == "Random" and root.__name__ == "random":
                 out.append(Finding("untracked", f"fresh randomness ({function.__qualname__}() makes a Random)"))

@@ -22,11 +22,14 @@ import xxhash
 
 from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import Finding
-from incnb.dependencies import Closure, Environment, Found, ambient, bindings, libraries, sharing
+from incnb.dependencies import Closure, Environment, Found, bindings, sharing
+from incnb.engine import calls
+from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.hidden import HiddenState
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
+from incnb.engine.moved import moved_state, settle_last_call
 from incnb.engine.options import Options
-from incnb.fingerprint import ABSENT, origin
+from incnb.fingerprint import ABSENT
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
@@ -54,6 +57,7 @@ class Run:
         body: list[ast.stmt],
         options: Options,
         hidden: HiddenState,
+        seeded: frozenset[str] = frozenset(),
     ):
         self.shell = shell
         self.environment = environment
@@ -71,6 +75,10 @@ class Run:
         self._hidden = hidden
         self._capture: Capture | None = None
         self._watch: Watch | None = None
+        self.marks: Checkpoints | None = None
+        self._judged = calls.Judged()
+        self._seeded = seeded
+        self._ambient: list[dict[str, Any]] = []
         self._caches: dict[int, tuple[Any, Any]] = {}
         self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
         self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
@@ -90,8 +98,8 @@ class Run:
         for name in self._hidden.unknown(self.closure.hidden):
             self._not_saved(name, "has cached results from other code")
         self._caches = self._hidden.sizes(self.closure.hidden)
-        for path in self.analysis.dropped_calls:
-            self._dropped_call(path)
+        self._judged = calls.judge(self.analysis, self.namespace)
+        self.problems += [Reason(Code.NOT_SAVED, "", text, why) for text, why in self._judged.refused]
         self._resizing()
         self._finalizers()
         self._watch = Watch(self.shell, self.namespace, self._expected)
@@ -108,7 +116,11 @@ class Run:
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._capture = Capture(self.shell)
             self._capture.start()
+            again, capture = self._judged.again, self._capture
+            self.marks = Checkpoints(self.analysis, self.namespace, again, lambda: capture.noted, self._watch)
         self._watch.start()
+        if self.marks is not None:
+            self.marks.start()
         self._started = time.perf_counter()
 
     def _resizing(self) -> None:
@@ -158,30 +170,6 @@ class Run:
     def _not_saved(self, locator: str, why: str) -> None:
         self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
 
-    def _dropped_call(self, path: Read) -> None:
-        """A library call whose value is dropped is there for what it changes; nothing shows what that is."""
-        value, _, through_module = follow(self.namespace, path)
-        if value is ABSENT:
-            value = next((getattr(m, path.path[-1][1], None) for m in self._imported(path) if path.path), None)
-        module = getattr(value, "__module__", None) or ""
-        root = self.namespace.get(path.name)
-        named = [i.module for i in self.analysis.imports if i.name == path.name]
-        if isinstance(root, types.ModuleType):
-            module = root.__name__ if through_module else module
-        elif named:
-            module = named[0]
-        elif not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
-            return  # a method of an object: what it changes is looked for in the object
-        top = str(module).partition(".")[0]
-        text = bindings.locator(None, path)
-        if not top or top == "__main__" or origin.is_ours(origin.module_origin(str(module))):
-            return
-        if libraries.may_configure(text if "." in text else f"{module}.{text}", value, top):
-            self._not_saved(text, f"{text}() may configure {top}")
-
-    def _imported(self, path: Read) -> list[Any]:
-        return [m for i in self.analysis.imports if i.name == path.name and (m := _loaded(i.module)) is not None]
-
     def _roots(self) -> list[Root]:
         roots = []
         for found in self.closure.found.values():
@@ -225,6 +213,8 @@ class Run:
         try:
             if self._watch is not None:
                 seen = self._watch.stop()
+            if self.marks is not None:
+                self.marks.end()
         finally:
             if self._capture is not None:
                 self.events = self._capture.stop()
@@ -259,7 +249,10 @@ class Run:
         return None
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
+        settle_last_call(self._judged, self.analysis, value)
         groups, deleted, rerun = self._outputs(value, moved)
+        assert self.marks is not None
+        self._ambient = moved_state(self.marks, self._judged, self.analysis, self.closure, self._seeded, rerun)
         inputs = [root.value for root in self._inputs.roots]
         check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
@@ -272,7 +265,7 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = None
+        self._watch = self._capture = self.marks = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
@@ -294,8 +287,6 @@ class Run:
                 continue
             locator = found.dependency.locator
             at = numbers.get(id(found.value))
-            if found.dependency.kind is Kind.AMBIENT:
-                raise NotSaved(f"it changed {locator}")
             if at is None or isinstance(found.value, type | types.FunctionType):
                 raise NotSaved(f"{locator} changed while it ran")
             moved.add(at)
@@ -304,10 +295,6 @@ class Run:
     def _again(self, found: Found) -> str | None:
         """The fingerprint of the same object now; None for what cannot change."""
         dependency, value = found.dependency, found.value
-        if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
-            return None
-        if dependency.kind is Kind.AMBIENT:
-            return ambient.resolve(dependency.locator).fp or ""
         if dependency.kind is Kind.MODULE:
             return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
         if dependency.kind not in (Kind.VALUE, Kind.CODE):
@@ -417,6 +404,7 @@ class Run:
                 "events": [e.to_dict() for e in self.events],
                 "rerun": rerun,
                 "order": list(self._values),
+                "ambient": self._ambient,
                 "bytes": saved,
             },
         }

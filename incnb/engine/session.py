@@ -19,7 +19,9 @@ from incnb.analysis import CellAnalysis, analyse, mentions
 from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
+from incnb.engine.checkpoints import noting_the_end
 from incnb.engine.configured import Configured
+from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History
 from incnb.engine.options import Options
@@ -81,6 +83,7 @@ class Session:
         self.pending = Pending(self.namespace)
         self.hidden = HiddenState()
         self.configured = Configured(self.namespace)
+        self.seeded = Seeded(self.namespace)
         self._trees: list[ast.AST] = []
         self._said: set[str] = set()
         self.current: Tracked | None = None
@@ -104,12 +107,14 @@ class Session:
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
         self._trees.append(tree)
+        self.seeded.before(tree)
         self.pending.notebook_words |= _nested_words(tree)
         if self.pending:
             self.pending.before_cell(mentions(tree))
 
     def ran(self) -> None:
         """A cell, ours or not, has run: note what it configured."""
+        self.seeded.after()
         trees, self._trees = self._trees, []
         for tree in trees:
             self.configured.take(tree)
@@ -123,6 +128,7 @@ class Session:
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
         self._trees.append(tree)
+        self.seeded.before(tree)
         self.current = tracked
         try:
             return self._transform(tree, tracked)
@@ -205,7 +211,8 @@ class Session:
         self.pending.notebook_words |= _nested_words(tree)
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
-        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden)
+        seeded = frozenset(self.seeded.known)
+        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, seeded)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []
@@ -213,11 +220,21 @@ class Session:
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
         self._name_latest_failure(tracked, run)
-        if not tracked.nested:
-            return tree
-        run.nested = True
-        self.namespace[HOOK] = self
-        return self._noting_the_end(tree)
+        run.nested = tracked.nested
+        return self._observed(tree, run)
+
+    def _observed(self, tree: ast.Module, run: Run) -> ast.Module:
+        """The body with what is ours in it."""
+        hook: Any = self
+        plain = tree
+        if run.marks is not None:
+            hook, tree = run.marks, run.marks.instrument(tree)
+            hook.done = self.done
+        if run.nested:
+            tree = noting_the_end(tree)
+        if tree is not plain:
+            self.namespace[HOOK] = hook
+        return tree
 
     def _look_up(
         self, tree: ast.Module, tracked: Tracked, analysis: CellAnalysis
@@ -289,29 +306,13 @@ class Session:
         producer = self._producers.get(notebook_name(locator) or "")
         return [producer.title] if producer is not None else []
 
-    @staticmethod
-    def _noting_the_end(tree: ast.Module) -> ast.Module:
-        """Below `%%time` nobody reports success: the body itself says that it has come to its end."""
-        body = list(tree.body)
-        last = body[-1]
-        call = ast.parse(f"{HOOK}.done(None)").body[0]
-        assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
-        for node in ast.walk(call):
-            if isinstance(node, ast.expr | ast.stmt):
-                ast.copy_location(node, last)
-        if isinstance(last, ast.Expr):
-            call.value.args = [last.value]
-            body[-1] = call
-        else:
-            body.append(call)
-        return ast.Module(body, tree.type_ignores)
-
     # -- finishing
 
     def _finish(self, tracked: Tracked, success: bool, value: Any) -> Decision:
         replay, run = tracked.replay, tracked.run
         if replay is not None:
             replay.finish()
+            self.seeded.known |= replay.generators()
             return self._finish_reuse(tracked, replay, success)
         if run is None:
             return self._decision(tracked, Status.EXECUTED if success else Status.FAILED)

@@ -3,7 +3,7 @@
 One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen
 where the user cannot: in the key coder of `os.environ` and in the private doors through which `random` and numpy draw
 entropy. Looking at a path without opening it (`os.stat`, `Path.exists`) is known by name (`analysis.findings`).
-Before and after are compared for the global random generators, open figures, threads, tasks and widgets. On Python
+Before and after are compared for open figures, threads, tasks and widgets. On Python
 3.12 and later `sys.monitoring` also tells which functions of ours really ran.
 
 Whose doing an event is, is read from the stack: the import system's own reads and a library's reads of its own files
@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -53,6 +53,8 @@ class Watch:
         self._undo: list[Callable[[], None]] = []
         self._ran: set[CodeType] = set()
         self._pid = os.getpid()
+        self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
+        self.looked = 0  # how often something outside was looked at; it only grows
 
     def start(self) -> None:
         global _active
@@ -81,7 +83,12 @@ class Watch:
                 self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
 
+    def aside(self) -> AbstractContextManager[bool]:
+        """What this thread does inside is not the cell's doing."""
+        return self._alone()
+
     def _note(self, kind: Kind, what: str) -> None:
+        self.looked += 1
         self._seen[Event(kind, what)] = None
 
     @contextmanager
@@ -115,11 +122,9 @@ class Watch:
             elif event in CHANGES:
                 if self._on_behalf() is not None:
                     self._note("untracked", f"it changed files ({event} {_short(args)})")
-            elif event == "os.chdir":
-                self._note("untracked", "it changed the working directory")
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
-                    self._note("untracked", f"it set the environment variable {_text(args[0])}")
+                    self._variable(_text(args[0]), sys._getframe(2))
             elif event in PROCESSES:
                 self._note("effect", f"it started a process ({event} {_short(args)})")
             elif event in NETWORK:
@@ -130,6 +135,13 @@ class Watch:
                 self._note("effect", "it asked for input")
             elif event == "sys._getframe":
                 self._frame(args)
+
+    def _variable(self, name: str, setter: FrameType) -> None:
+        """A variable was set or deleted; what it is after the cell is an output."""
+        if setter.f_code.co_name in ("__setitem__", "__delitem__") and setter.f_globals.get("__name__") == "os":
+            self.variables[name] = None
+        else:
+            self._note("untracked", f"it set the environment variable {name} behind the back of os.environ")
 
     def _frame(self, args: tuple[Any, ...]) -> None:
         """Library code that asks for a frame of ours reads variables by name."""
@@ -208,7 +220,8 @@ class Watch:
 
     def _environ_key(self, original: Any) -> Any:
         def encodekey(key: Any) -> Any:
-            self._environment(key)
+            if sys._getframe(1).f_code.co_name != "__setitem__":  # which reads nothing
+                self._environment(key)
             return original(key)
 
         return encodekey
@@ -263,6 +276,11 @@ class Watch:
         monitoring.use_tool_id(tool, "incnb")
 
         def started(code: CodeType, offset: int) -> Any:
+            if code is _RESEED:
+                given = sys._getframe(1).f_locals
+                if given.get("self") is _GLOBAL and given.get("a") is None:
+                    self._fresh()
+                return None
             with self._alone() as alone:
                 if alone and _file_kind(code.co_filename) == "project":
                     self._ran.add(code)
@@ -280,6 +298,8 @@ class Watch:
         self._undo.append(undo)
 
 
+_RESEED = random.Random.seed.__code__
+_GLOBAL = getattr(random, "_inst", None)
 _active: Watch | None = None
 _KERNEL_THREADS: set[int] = set()
 _installed = False
@@ -300,7 +320,7 @@ def _install() -> None:
 
 
 _WATCHED = FILES | CHANGES | PROCESSES | NETWORK
-_WATCHED |= {"open", "os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
+_WATCHED |= {"open", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
 
 
 def know_kernel_threads() -> None:
