@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 import hashlib
 
-from incnb.analysis.definitions import is_rerun, names_at_definition
+from incnb.analysis.definitions import is_rerun, line_magic, names_at_definition
 from incnb.analysis.findings import find
 from incnb.analysis.flow import Flow
 from incnb.analysis.records import CellAnalysis, Definition, read_of, top_call
@@ -41,7 +41,8 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
             result.definitions.append(Definition(index, rerun, uses, decorators))
         before = set(result.stores)
         result.stores.clear()
-        flow.visit(statement)
+        if rerun is None or line_magic(statement) is None:
+            flow.visit(statement)
         if rerun is None:
             result.bound_by_others |= result.stores
         elif result.stores - rerun:

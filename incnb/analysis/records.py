@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -101,11 +102,14 @@ def top_call(index: int, statement: ast.stmt, *, last: bool) -> TopCall | None:
         path = read_of(inner.func)
         arguments = [*inner.args, *(k.value for k in inner.keywords), *arguments]
         starred = starred or any(k.arg is None for k in inner.keywords)
-    if path is None:
+    if path is None or path.name == "get_ipython":
         return None
     uses: list[Read] = []
     constants: list[object] = []
     plain = _are_plain(arguments, uses, constants) and not starred
+    for argument in arguments:
+        with contextlib.suppress(ValueError):
+            constants.append(ast.literal_eval(argument))
     return TopCall(index, path, then, tuple(uses), plain, tuple(constants), last)
 
 
@@ -115,7 +119,7 @@ def _are_plain(nodes: Sequence[ast.expr | None], uses: list[Read], constants: li
 
 def _is_plain(node: ast.expr | None, uses: list[Read], constants: list[object]) -> bool:
     if isinstance(node, ast.Constant):
-        constants.append(node.value)
+        constants.append(node.value)  # also of the numbers in `{"seed": 1}`
         return True
     if isinstance(node, ast.Tuple | ast.List | ast.Set):
         return _are_plain(node.elts, uses, constants)

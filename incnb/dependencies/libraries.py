@@ -17,7 +17,6 @@ from incnb.analysis.findings import Finding
 from incnb.dependencies import seeders
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
-from incnb.fingerprint.encoder import follow
 
 _CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
 _PROCESS = [os.getpid, os.getppid, os.urandom, os.getlogin, os.times, os.getcwd, os.getcwdb, id, hash]
@@ -197,7 +196,7 @@ def configuring(function: types.FunctionType) -> list[Finding]:
             continue
         root = function.__globals__.get(read.name)
         if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
-            if seeders.is_followed(follow(function.__globals__, read)[0]):
+            if seeders.is_followed(seeders.reach(function.__globals__, read)[0]):
                 continue
             last = str(read.path[-1][1])
             if last == "Random" and root.__name__ == "random":

@@ -9,6 +9,7 @@ import os
 import sys
 import types
 import warnings
+from importlib import import_module
 from typing import Any
 
 from incnb.fingerprint import ABSENT, origin
@@ -85,6 +86,28 @@ def is_followed(value: Any) -> bool:
     return _is_one_of(value, _SEEDERS) or _is_one_of(value, _SETTERS)
 
 
+def is_followed_name(name: str) -> bool:
+    """The same of a library function whose module is not loaded yet, by its qualified name."""
+    module, _, function = name.rpartition(".")
+    if module in ("os.environ", "sys.path", "warnings.filters") or module.endswith(".rcParams"):
+        return True
+    return function in _SEEDERS.get(module, ()) or function in _SETTERS.get(module, ())
+
+
+def reach(namespace: dict[str, Any], read: Read) -> tuple[Any, int, bool]:
+    """`follow`, also into `numpy.random`, which numpy loads when it is first used."""
+    found = follow(namespace, read)
+    value, taken, _ = found
+    if (
+        value is sys.modules.get("numpy")
+        and value is not None
+        and read.path[taken : taken + 1] == (("attr", "random"),)
+    ):
+        import_module("numpy.random")
+        return follow(namespace, read)
+    return found
+
+
 def only_seeds(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
     """Whether a function cannot read the state of a generator: a seeder, or a function of ours that is made of such."""
     if is_seeder(value):
@@ -114,7 +137,7 @@ def _harmless(namespace: dict[str, Any], read: Read, seen: frozenset[int]) -> bo
     root = namespace.get(read.name, ABSENT)
     if root is ABSENT:
         return read.name in _BUILTINS
-    value, taken, _ = follow(namespace, read)
+    value, taken, _ = reach(namespace, read)
     if isinstance(root, types.ModuleType):
         top = root.__name__.partition(".")[0]
         path = ".".join([root.__name__, *(str(step[1]) for step in read.path)])

@@ -60,9 +60,13 @@ def judge(analysis: CellAnalysis, namespace: dict[str, Any]) -> Judged:
 def _configures(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]) -> tuple[str, str, bool] | None:
     """What a call is called, of which library, and whether its name says that it configures it; None if it does not."""
     path = call.path
-    value, _, through_module = follow(namespace, path)
-    if value is ABSENT:
-        value = next((getattr(m, path.path[-1][1], None) for m in _imported(call, analysis) if path.path), None)
+    value, _, through_module = seeders.reach(namespace, path)
+    text = bindings.locator(None, path)
+    for imported in [i for i in analysis.imports if i.name == path.name and value is ABSENT]:
+        base = imported.module if imported.attribute is None else f"{imported.module}.{imported.attribute}"
+        if seeders.is_followed_name(".".join([base, *(str(step[1]) for step in path.path)])):
+            return None
+        value = getattr(sys.modules.get(imported.module), path.path[-1][1], None) if path.path else None
     module = getattr(value, "__module__", None) or ""
     root = namespace.get(path.name)
     named = [i.module for i in analysis.imports if i.name == path.name]
@@ -73,7 +77,6 @@ def _configures(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]
     elif not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
         return None  # a method of an object: what it changes is looked for in the object
     top = str(module).partition(".")[0]
-    text = bindings.locator(None, path)
     if not top or top == "__main__" or origin.is_ours(origin.module_origin(str(module))):
         return None
     if seeders.is_followed(value):
@@ -83,11 +86,6 @@ def _configures(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]
     if not libraries.may_configure(text if "." in text else f"{module}.{text}", value, top):
         return None
     return text, top, libraries.configures_by_name(text if "." in text else f"{module}.{text}")
-
-
-def _imported(call: TopCall, analysis: CellAnalysis) -> list[Any]:
-    names = [i.module for i in analysis.imports if i.name == call.path.name]
-    return [m for name in names if isinstance(m := sys.modules.get(name), types.ModuleType)]
 
 
 def _may_run_again(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]) -> bool:

@@ -144,11 +144,12 @@ class Checkpoints:
                 self._base[generator] = states.tokens(now, generator)
         call = self._seeding.get(index)
         if call is not None and self._only_seeds(call):
-            still = {g for g, tokens in self._base.items() if states.tokens(now, g) == tokens}
+            # what is not loaded yet nobody has moved
+            still = {g for g in ambient.GENERATORS if not now.get(g) or self._base.get(g) == states.tokens(now, g)}
             self._armed = (call, still - self.independent)
 
     def _only_seeds(self, call: TopCall) -> bool:
-        value, taken, _ = follow(self._namespace, call.path)
+        value, taken, _ = seeders.reach(self._namespace, call.path)
         if taken < len(call.path.path) or not seeders.only_seeds(value):
             return False
         return seeders.is_seeder(value) or all(type(v) in ATOMS for v in self._given(call))
@@ -169,7 +170,7 @@ class Checkpoints:
         if state is not None and "key" in state[1].get("state", {}):
             candidates.append(int(state[1]["state"]["key"][0]))  # most seed all generators alike
         for generator in still:
-            moved = self._base[generator] != states.tokens(now, generator)
+            moved = self._base.get(generator) != states.tokens(now, generator)
             fresh = now.get(generator) and generators.is_fresh(generator, now[generator], candidates)
             # a helper may have left alone what was as seeded before
             if fresh and (moved or seeders.seeded_by(function) == generator):

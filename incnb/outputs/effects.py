@@ -159,6 +159,8 @@ class Watch:
         libraries = self._on_behalf()
         if libraries is None or _belongs(path, libraries, only_looked=verb != "opened"):
             return
+        if any("pickleshare" in f.f_code.co_filename for f in libraries):
+            return  # IPython's own notes, of the folders visited
         self._note("untracked", f"it {verb} {path}")
 
     def _is_ours(self, frame: FrameType) -> bool:
