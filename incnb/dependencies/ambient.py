@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from incnb.dependencies.bindings import Resolved
@@ -170,10 +171,11 @@ def _random() -> State:
 
 
 def _numpy_random() -> State:
-    module = sys.modules.get("numpy.random")
-    if not hasattr(module, "get_state"):
+    if not hasattr(sys.modules.get("numpy"), "ndarray"):
         return {}
-    return {"state": module.get_state(legacy=False)}  # type: ignore[union-attr]
+    # numpy loads it when it is first used: in the middle of a cell that would look as if it had moved
+    module: Any = import_module("numpy.random")
+    return {"state": module.get_state(legacy=False)}
 
 
 def _torch_random() -> State:

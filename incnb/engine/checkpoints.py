@@ -72,7 +72,9 @@ class Checkpoints:
         self._seeding: dict[int, TopCall] = {}
         self._moments: dict[int, Moment] = {}
         self._first: states.States = {}
+        self._stretch: states.States = {}  # at the beginning of the current stretch
         self._latest: states.States = {}
+        self._at_last = 0  # the latest check point
         self._from = 0  # where the current stretch begins
         self._log: list[tuple[int, int, list[Change]]] = []  # stretch, what it changed
         self._base: dict[str, dict[str, str]] = {}
@@ -82,7 +84,7 @@ class Checkpoints:
 
     def start(self) -> None:
         self._began = time.perf_counter()
-        self._first = self._latest = states.read()
+        self._first = self._latest = self._stretch = states.read()
         self._base = {g: states.tokens(self._first, g) for g in ambient.GENERATORS if self._first.get(g)}
 
     def instrument(self, tree: ast.Module) -> ast.Module:
@@ -132,16 +134,17 @@ class Checkpoints:
         now = states.read()
         self._seeded(now)
         if last or self._kinds[index] != self._kinds[self._from]:
-            changes = [c for c in states.difference(self._latest, now) if c.what not in ambient.GENERATORS]
+            changes = [c for c in states.difference(self._stretch, now) if c.what not in ambient.GENERATORS]
             names, self._watch.variables = list(self._watch.variables), {}
             variables = states.variables(names)
             self._log.append((self._from, index, [*changes, *([variables] if variables else [])]))
-            self._from = index
+            self._from, self._stretch = index, now
         self._latest = now
         for generator in ambient.GENERATORS:
-            # loaded by this cell: what its state was is known when nothing but imports and definitions ran
-            if generator not in self._base and now.get(generator) and all(self._kinds[:index]):
+            # loaded by this cell: what its state was is known when nothing but imports and definitions ran meanwhile
+            if generator not in self._base and now.get(generator) and all(self._kinds[self._at_last : index]):
                 self._base[generator] = states.tokens(now, generator)
+        self._at_last = index
         call = self._seeding.get(index)
         if call is not None and self._only_seeds(call):
             # what is not loaded yet nobody has moved
@@ -196,6 +199,9 @@ class Checkpoints:
 
     def moved(self, locator: str) -> bool:
         """Whether a sort of state is another at the end than at the start, or was for a while."""
+        if locator in ambient.GENERATORS:
+            now = states.tokens(self._latest, locator)
+            return now != self._base.get(locator, {})
         changed = any(change.what == locator for _, _, changes in self._log for change in changes)
         return changed or not states.same(self._first, self._latest, locator)
 
@@ -206,7 +212,8 @@ class Checkpoints:
 
     def before(self, locator: str) -> Resolved:
         """A sort of state as it was before the cell, of those that do not count for every cell."""
-        return ambient.from_tokens(states.tokens(self._first, locator))
+        first = self._first if locator not in ambient.GENERATORS else None
+        return ambient.from_tokens(states.tokens(first, locator) if first is not None else self._base.get(locator, {}))
 
     def entries(self, rerun: list[int]) -> list[dict[str, Any]]:
         """What to put back on reuse, as entries of the trace. Raises `NotSaved`."""

@@ -7,8 +7,8 @@ import logging
 import os
 import random
 import sys
-import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +105,7 @@ NOTEBOOKS: dict[str, list[str]] = {
     "changing the folder": ["import os\nos.chdir('there')", "import subprocess\nr = 1"],
     "cd": ["%cd there\nx = 1", "r = x"],
     "env": ["%env MINE_A=1\nx = 1", "r = x"],
+    "a cell that sets everything up": ["import random\nimport numpy as np\nimport pandas as pd\nimport warnings, decimal\nwarnings.filterwarnings('ignore')\nnp.set_printoptions(precision=3)\npd.set_option('display.max_rows', 10)\nrandom.seed(1)\ndef f():\n    return 1\npd.set_option('display.precision', 3)\nimport json\ndecimal.getcontext().prec = 5\nprint('ready')\nnp.random.seed(2)\nnp.set_printoptions(suppress=True)\nf()", "a = random.random(), np.random.rand()", "r = a, repr(np.array([1.23456])), pd.get_option('display.max_rows'), pd.get_option('display.precision')"],
     "the locale": ["import locale\nlocale.setlocale(locale.LC_ALL, 'C')", "r = locale.setlocale(locale.LC_ALL)"],
     "the time zone": ["import os, time\nos.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()", "r = time.tzname"],
     "an await between": ["import asyncio, random\nrandom.seed(5)\nawait asyncio.sleep(0)\na = random.random()", "r = a"],
@@ -125,13 +126,11 @@ def why(shell: Any, number: int) -> list[list[str]]:
 
 
 def look() -> Any:
-    return os.getcwd(), {k: v for k, v in os.environ.items() if k.startswith(("MINE", "TZ"))}, list(sys.path)
+    return Path.cwd(), {k: v for k, v in os.environ.items() if k.startswith(("MINE", "TZ"))}, list(sys.path)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_that_moves_ambient_state(shells: Shells, name: str, process: Process) -> None:
-    from pathlib import Path
-
     Path("there").mkdir()
     Path("modes.py").write_text("import os\nMODE = os.environ.get('MINE_MODE')\n")
     Path("precise.py").write_text("import decimal\nP = decimal.getcontext().prec\n")
