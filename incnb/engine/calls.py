@@ -16,6 +16,7 @@ from typing import Any
 from incnb.analysis import CellAnalysis
 from incnb.analysis.records import Definition, TopCall
 from incnb.dependencies import bindings, libraries, seeders
+from incnb.dependencies.module import is_project
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -61,10 +62,11 @@ def _configures(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]
     """What a call is called, of which library, and whether its name says that it configures it; None if it does not."""
     path = call.path
     value, _, through_module = seeders.reach(namespace, path)
-    text = bindings.locator(None, path)
+    text = full = bindings.locator(None, path)
     for imported in [i for i in analysis.imports if i.name == path.name and value is ABSENT]:
         base = imported.module if imported.attribute is None else f"{imported.module}.{imported.attribute}"
-        if seeders.is_followed_name(".".join([base, *(str(step[1]) for step in path.path)])):
+        full = ".".join([base, *(str(step[1]) for step in path.path)])
+        if seeders.is_followed_name(full):
             return None
         value = getattr(sys.modules.get(imported.module), path.path[-1][1], None) if path.path else None
     module = getattr(value, "__module__", None) or ""
@@ -77,15 +79,22 @@ def _configures(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]
     elif not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
         return None  # a method of an object: what it changes is looked for in the object
     top = str(module).partition(".")[0]
-    if not top or top == "__main__" or origin.is_ours(origin.module_origin(str(module))):
+    if not top or top == "__main__" or _is_ours(str(module)):
         return None
     if seeders.is_followed(value):
         return None
     if call.then:
         return (f"{text}().{call.then}", top, True) if _SETS.match(call.then) else None
-    if not libraries.may_configure(text if "." in text else f"{module}.{text}", value, top):
+    full = full if "." in full else f"{module}.{full}"
+    if not libraries.may_configure(full, value, top):
         return None
-    return text, top, libraries.configures_by_name(text if "." in text else f"{module}.{text}")
+    return text, top, libraries.configures_by_name(full)
+
+
+def _is_ours(module: str) -> bool:
+    if module in sys.modules:
+        return origin.is_ours(origin.module_origin(module))
+    return is_project(module)  # imported by this very cell
 
 
 def _may_run_again(call: TopCall, analysis: CellAnalysis, namespace: dict[str, Any]) -> bool:

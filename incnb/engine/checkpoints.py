@@ -29,6 +29,7 @@ from incnb.engine import generators, states
 from incnb.engine.replay import HOOK
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.outputs.ambient import ENVIRONMENT, Change, is_secret
+from incnb.outputs.leftovers import open_figures
 from incnb.outputs.variables import NotSaved
 
 QUICK = 0.05  # seconds that a call may take to run again on reuse
@@ -38,12 +39,13 @@ _QUIET = ("print", "display", "len", "next", "setattr")
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a check point notes: how much was shown and looked at before, and when."""
+    """What a check point notes: how much was shown and looked at before, whether figures are open, and when."""
 
     shown: int
     looked: int
-    ended: float = 0.0
-    began: float = 0.0
+    figures: bool
+    ended: float
+    began: float
 
 
 class Checkpoints:
@@ -84,7 +86,8 @@ class Checkpoints:
 
     def start(self) -> None:
         self._began = time.perf_counter()
-        self._first = self._latest = self._stretch = states.read()
+        with self._watch.aside():
+            self._first = self._latest = self._stretch = states.read()
         self._base = {g: states.tokens(self._first, g) for g in ambient.GENERATORS if self._first.get(g)}
 
     def instrument(self, tree: ast.Module) -> ast.Module:
@@ -119,15 +122,18 @@ class Checkpoints:
                 self._at(index)
         except Exception as error:
             self.problem = error
-        self._moments[index] = Moment(self._shown(), self._watch.looked, began, time.perf_counter())
+        self._moments[index] = self._moment(began)
 
     def end(self) -> None:
         """The cell has come to its end, and nobody watches any more."""
-        self._moments[self._size] = Moment(self._shown(), self._watch.looked, time.perf_counter())
+        self._moments[self._size] = self._moment(time.perf_counter())
         try:
             self._at(self._size)
         except Exception as error:
             self.problem = error
+
+    def _moment(self, ended: float) -> Moment:
+        return Moment(self._shown(), self._watch.looked, bool(open_figures()), ended, time.perf_counter())
 
     def _at(self, index: int) -> None:
         last = index == self._size
@@ -188,9 +194,11 @@ class Checkpoints:
         if ended is None:
             return f"{name}() was not seen to end"
         if began is None:
-            began = Moment(0, 0, 0.0, self._began)
+            began = Moment(0, 0, False, self._began, self._began)
         if ended.ended - began.began > QUICK:
             return f"{name}() took {ended.ended - began.began:.2f} s, and what it configures is not followed"
+        if ended.figures or began.figures:
+            return f"{name}() may draw, and what it configures is not followed"
         if ended.shown != began.shown:
             return f"{name}() shows something, and what it configures is not followed"
         if ended.looked != began.looked:

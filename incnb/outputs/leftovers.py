@@ -21,7 +21,7 @@ class Snapshot:
         self._threads = set(threading.enumerate())
         self._tasks = _tasks()
         self._comms = open_comms()
-        self._figures = _figures()
+        self._figures = open_figures()
 
     def compare(self) -> list[tuple[Any, str]]:
         """What is different now, in words, each with its kind."""
@@ -34,7 +34,7 @@ class Snapshot:
                 found.append(("effect", f"it left the task {task.get_name()!r} running"))
         if open_comms() > self._comms:
             found.append(("effect", "it made a widget that a person can operate"))
-        if self._figures or _figures():
+        if self._figures or open_figures():
             found.append(("untracked", "a matplotlib figure is left open"))
         return found
 
@@ -70,6 +70,6 @@ def open_comms() -> int:
         return 0
 
 
-def _figures() -> list[int]:
+def open_figures() -> list[int]:
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     return list(helpers.Gcf.figs) if helpers is not None else []
