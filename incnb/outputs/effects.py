@@ -270,17 +270,16 @@ class Watch:
 
     def _monitor(self) -> None:
         monitoring = getattr(sys, "monitoring", None)
-        if monitoring is None:
-            return
-        tool = next((i for i in (3, 4) if monitoring.get_tool(i) is None), None)
-        if tool is None:
+        tool = next((i for i in (3, 4) if monitoring is not None and monitoring.get_tool(i) is None), None)
+        if monitoring is None or tool is None:
+            if seeding.GLOBAL is not None:
+                self._undo.append(seeding.watch_reseeding(self._fresh))
             return
         monitoring.use_tool_id(tool, "incnb")
 
         def started(code: CodeType, offset: int) -> Any:
-            if code is _RESEED:
-                given = sys._getframe(1).f_locals
-                if given.get("self") is _GLOBAL and given.get("a") is None:
+            if code is seeding.RESEED:
+                if seeding.is_global_reseeding(sys._getframe(1)):
                     self._fresh()
                 return None
             with self._alone() as alone:
@@ -300,8 +299,6 @@ class Watch:
         self._undo.append(undo)
 
 
-_RESEED = random.Random.seed.__code__
-_GLOBAL = getattr(random, "_inst", None)
 _active: Watch | None = None
 _KERNEL_THREADS: set[int] = set()
 _installed = False
