@@ -14,10 +14,10 @@ import ast
 import hashlib
 
 from incnb.analysis.calls import called_in_place
-from incnb.analysis.definitions import is_rerun, names_at_definition
+from incnb.analysis.definitions import is_rerun, line_magic, names_at_definition
 from incnb.analysis.findings import find
 from incnb.analysis.flow import Flow
-from incnb.analysis.records import CellAnalysis, Definition, read_of
+from incnb.analysis.records import CellAnalysis, Definition, read_of, top_call
 from incnb.fingerprint.code import Read
 
 
@@ -34,17 +34,17 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     flow = Flow(result)
     for index, statement in enumerate(tree.body):
         last = index == len(tree.body) - 1
-        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and not last:
-            path = read_of(statement.value.func)
-            if path is not None:
-                result.dropped_calls.append(path)
+        call = top_call(index, statement, last=last)
+        if call is not None:
+            result.calls.append(call)
         rerun = is_rerun(statement)
         if rerun is not None:
             uses, decorators = names_at_definition(statement)
             result.definitions.append(Definition(index, rerun, uses, decorators))
         before = set(result.stores)
         result.stores.clear()
-        flow.visit(statement)
+        if rerun is None or line_magic(statement) is None:
+            flow.visit(statement)
         if rerun is None:
             result.bound_by_others |= result.stores
         elif result.stores - rerun:

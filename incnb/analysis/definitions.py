@@ -3,16 +3,18 @@
 Imports, plain functions and plain classes: running them is cheap, has no effect but the binding, and gives a function
 that lives in the live namespace. Plain means: nothing is computed at definition time but constants, and names that were
 bound before the cell (or by an earlier statement of this sort). Decorators are reported, for whoever can see what they
-are. `%matplotlib`, `%config`, `%load_ext` and `%precision` set up the kernel and are run again too.
+are. Magics that set up the kernel (`%matplotlib`, `%config`, `%env NAME=value`) are run again too.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 
 from incnb.fingerprint.code import Read
 
-RERUN_MAGICS = frozenset({"matplotlib", "config", "load_ext", "precision"})
+RERUN_MAGICS = frozenset({"matplotlib", "config", "load_ext", "precision", "autoreload"})
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.I)
 _FIELD_CALLS = frozenset({"field", "auto", "Field"})
 
 
@@ -28,9 +30,26 @@ def is_rerun(statement: ast.stmt) -> frozenset[str] | None:
         return frozenset({statement.name}) if all(map(_is_simple, _computed(statement))) else None
     if isinstance(statement, ast.ClassDef):
         return frozenset({statement.name}) if _is_plain_class(statement) else None
-    if line_magic(statement) in RERUN_MAGICS:
-        return frozenset()
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and line_magic(statement) is not None:
+        return frozenset() if is_rerun_magic(statement.value) else None
     return None
+
+
+def is_rerun_magic(call: ast.Call) -> bool:
+    """Whether a call of `run_line_magic` only sets something up: `%matplotlib inline`, `%env NAME=value`, `%cd DIR`.
+
+    `%env` and `%cd` count with a plain argument; `%env NAME` tells what the environment holds, and the value of what is
+    called like a secret would be printed into what is recorded.
+    """
+    words = [a.value if isinstance(a, ast.Constant) and isinstance(a.value, str) else None for a in call.args]
+    if len(words) != 2 or words[0] is None:
+        return bool(words) and words[0] in RERUN_MAGICS
+    if words[0] in ("env", "set_env") and words[1]:
+        name, _, value = words[1].replace("=", " ", 1).strip().partition(" ")
+        return bool(value.strip()) and not _SECRET.search(name) and not set(words[1]) & set("${}")
+    if words[0] == "cd" and words[1]:
+        return not words[1].startswith("-") and not set(words[1]) & set("${}")
+    return words[0] in RERUN_MAGICS
 
 
 def line_magic(statement: ast.stmt) -> str | None:

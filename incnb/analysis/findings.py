@@ -12,7 +12,7 @@ import ast
 from dataclasses import dataclass
 from typing import Literal
 
-from incnb.analysis.definitions import RERUN_MAGICS
+from incnb.analysis.definitions import is_rerun_magic
 from incnb.fingerprint.code import References
 
 FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd", "native"]
@@ -162,7 +162,7 @@ def _call(node: ast.Call, allowed: set[int]) -> list[Finding]:
         return []
     first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else "?"
     text = first if isinstance(first, str) else "?"
-    if function.attr == "run_line_magic" and text in RERUN_MAGICS:
+    if function.attr == "run_line_magic" and is_rerun_magic(node):
         allowed |= {id(function), id(inner)}
         return []
     allowed |= {id(function), id(inner)}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from incnb.analysis.findings import Finding
@@ -28,6 +30,24 @@ class Definition:
     decorators: tuple[Read, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TopCall:
+    """A statement at top level that is a call: `np.random.seed(0)`, `logging.getLogger('a').setLevel(10)`.
+
+    `path` is what is called first, `then` the method that is called on its answer, if any. `uses` are the paths among
+    the arguments; `plain` says that there is nothing in them but constants and such paths. `constants` are the numbers
+    and strings. The value of the call is dropped unless it is the `last` statement.
+    """
+
+    index: int
+    path: Read
+    then: str = ""
+    uses: tuple[Read, ...] = ()
+    plain: bool = False
+    constants: tuple[object, ...] = ()
+    last: bool = False
+
+
 @dataclass(slots=True)
 class CellAnalysis:
     """What one cell reads, binds and might do; names only, nothing is resolved."""
@@ -41,7 +61,7 @@ class CellAnalysis:
     module_reads: list[tuple[str, Read | None]] = field(default_factory=list)  # through names the cell itself imports
     definitions: list[Definition] = field(default_factory=list)
     attribute_stores: list[Read] = field(default_factory=list)  # what attributes are set on
-    dropped_calls: list[Read] = field(default_factory=list)  # called at top level, the value dropped
+    calls: list[TopCall] = field(default_factory=list)
     attributes: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
@@ -69,3 +89,47 @@ def read_of(node: ast.AST) -> Read | None:
             return Read(node.id, tuple(reversed(path)), node.lineno)
         else:
             return None
+
+
+def top_call(index: int, statement: ast.stmt, *, last: bool) -> TopCall | None:
+    """What a statement calls, if it is a call of a name or of a path, or of a method of what such a call gives."""
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return None
+    call, then = statement.value, ""
+    arguments = [*call.args, *(k.value for k in call.keywords)]
+    starred = any(k.arg is None for k in call.keywords)
+    path = read_of(call.func)
+    if path is None and isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Call):
+        inner, then = call.func.value, call.func.attr
+        path = read_of(inner.func)
+        arguments = [*inner.args, *(k.value for k in inner.keywords), *arguments]
+        starred = starred or any(k.arg is None for k in inner.keywords)
+    if path is None or path.name == "get_ipython":
+        return None
+    uses: list[Read] = []
+    constants: list[object] = []
+    plain = _are_plain(arguments, uses, constants) and not starred
+    for argument in arguments:
+        with contextlib.suppress(ValueError):
+            constants.append(ast.literal_eval(argument))
+    return TopCall(index, path, then, tuple(uses), plain, tuple(constants), last)
+
+
+def _are_plain(nodes: Sequence[ast.expr | None], uses: list[Read], constants: list[object]) -> bool:
+    return all(_is_plain(node, uses, constants) for node in nodes)
+
+
+def _is_plain(node: ast.expr | None, uses: list[Read], constants: list[object]) -> bool:
+    if isinstance(node, ast.Constant):
+        constants.append(node.value)  # also of the numbers in `{"seed": 1}`
+        return True
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return _are_plain(node.elts, uses, constants)
+    if isinstance(node, ast.Dict):
+        return _are_plain([*node.keys, *node.values], uses, constants)
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.operand, ast.Constant) and _is_plain(node.operand, uses, constants)
+    read = read_of(node) if node is not None else None
+    if read is not None:
+        uses.append(read)
+    return read is not None

@@ -251,7 +251,7 @@ class Closure(Collected):
     def _words(self, function: types.FunctionType) -> None:
         found = references(function.__code__)
         self._expected.append((self._ways.here, function.__code__))
-        self.words |= found.attributes
+        self.words |= found.attributes | {read.name for read in found.reads}
         self._said(found.strings)
         if found.attribute_stores:
             for read in found.reads:

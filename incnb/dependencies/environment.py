@@ -74,8 +74,6 @@ class Environment:
             return module.resolve(locator)
         if kind is Kind.FILE:
             return file.resolve(locator)
-        if kind is Kind.AMBIENT and locator == file.CWD:
-            return file.working_directory()
         if kind is Kind.ENV:
             return env.resolve(locator)
         if kind is Kind.AMBIENT and locator.startswith(ambient.CONFIGURED):

@@ -31,7 +31,6 @@ LOOKS = {
     "real path": "real path of ",
 }
 _PREFIXES = (LISTING, GLOB, PATH_GLOB, *LOOKS.values())
-CWD = "working directory"
 
 
 def content(path: str) -> str:
@@ -105,15 +104,6 @@ def of_names(names: tuple[str, ...] | None) -> Resolved:
 def of_look(op: str, seen: str) -> Resolved:
     """What a look at a path without opening it saw."""
     return Resolved(Kind.FILE, _fp(f"{op}\0{seen}"), "", seen if op not in ("times", "status", "link status") else "")
-
-
-def working_directory() -> Resolved:
-    """The folder that relative paths start from."""
-    try:
-        now = os.getcwd()
-    except OSError:
-        now = "gone"
-    return Resolved(Kind.AMBIENT, _fp(now), "", now)
 
 
 def stamp(identity: Identity | None) -> str:

@@ -14,6 +14,7 @@ import types
 from typing import Any
 
 from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS, Finding, FindingKind
+from incnb.dependencies import seeders
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
 from incnb.model import shorten
@@ -174,6 +175,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
     for candidate in (top, origin.top_level(name)):
         if candidate in _UNTRACKED_MODULES:
             return [_untracked(name, candidate)]
+    if top == "torch" and name.endswith(".seed") and module == "torch.random":
+        return [Finding("effect", f"{name}() seeds with fresh randomness", 0, "random")]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
@@ -227,7 +230,14 @@ def is_data(value: Any) -> bool:
     """Whether an attribute of a library module is data that somebody could change."""
     if isinstance(value, type | types.ModuleType) or callable(value):
         return False
-    return type(value).__qualname__ not in ("_Environ", "TextIOWrapper", "OutStream", "_Feature")
+    return type(value).__qualname__ not in (
+        "_Environ",
+        "TextIOWrapper",
+        "OutStream",
+        "_Feature",
+        "RcParams",
+        "DictWrapper",
+    )
 
 
 def configures_by_name(path: str) -> bool:
@@ -240,6 +250,8 @@ def may_configure(path: str, value: Any, top: str) -> bool:
     last = path.rpartition(".")[2]
     if top in ("os", "posix", "shutil", "pathlib") and last in _FILE_CALLS:
         return False  # files are watched
+    if last in NATIVE_READERS or last in NATIVE_WRITERS:
+        return False
     if _CONFIGURES.match(last):
         return True
     if top in _INNOCENT or last in ("warn", "debug", "info", "warning", "error", "exception", "critical", "log"):
@@ -257,6 +269,8 @@ def configuring(function: types.FunctionType) -> list[Finding]:
             continue
         root = function.__globals__.get(read.name)
         if isinstance(root, types.ModuleType) and origin.object_module_origin(root) in ("library", "stdlib"):
+            if seeders.is_followed(seeders.reach(function.__globals__, read)[0]):
+                continue
             last = str(read.path[-1][1])
             if last == "Random" and root.__name__ == "random":
                 what = f"it draws fresh randomness ({function.__qualname__}() makes a Random)"

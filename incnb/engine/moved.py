@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 
-from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
+from incnb.dependencies import Closure, Found, bindings, sharing
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
@@ -13,20 +13,18 @@ from incnb.model import Kind
 from incnb.outputs.variables import Inputs, NotSaved
 
 
-def moved_roots(closure: Closure, inputs: Inputs, environment: Environment) -> set[int]:
+def moved_roots(closure: Closure, inputs: Inputs) -> set[int]:
     """The roots whose fingerprints are no longer what they were. Raises `NotSaved` for what cannot be put back."""
     numbers: dict[int, int] = {}
     for number, root in enumerate(inputs.roots):
         numbers.setdefault(id(root.value), number)
     moved: set[int] = set()
     for found in list(closure.found.values()):
-        now = _again(found, environment)
+        now = _again(found)
         if now is None or now == found.dependency.fp:
             continue
         locator = found.dependency.locator
         at = numbers.get(id(found.value))
-        if found.dependency.kind is Kind.AMBIENT:
-            raise NotSaved(f"it changed {locator}")
         if at is None or isinstance(found.value, type | types.FunctionType) or found.dependency.kind is Kind.CONFIG:
             raise NotSaved(f"{locator} changed while it ran")
         closure.hold((found.dependency.kind, locator))
@@ -34,13 +32,9 @@ def moved_roots(closure: Closure, inputs: Inputs, environment: Environment) -> s
     return moved
 
 
-def _again(found: Found, environment: Environment) -> str | None:
+def _again(found: Found) -> str | None:
     """The fingerprint of the same object now; None for what cannot change."""
     dependency, value = found.dependency, found.value
-    if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
-        return None
-    if dependency.kind is Kind.AMBIENT:
-        return environment.fresh(dependency.kind, dependency.locator).fp or ""
     if dependency.kind is Kind.MODULE:
         return bindings.whole_module(value).fp or "" if isinstance(value, types.ModuleType) else None
     config = dependency.kind is Kind.CONFIG and dependency.locator.startswith(bindings.TYPE) and value is not None

@@ -7,6 +7,7 @@ front end; records without one (terminal, batch runs) belong to the cell of the 
 from __future__ import annotations
 
 import ast
+import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,14 @@ def title_of(tree: ast.Module, options: Options, raw: str) -> str:
     for candidate in (*[c for c in comments[:1] if c], *lines[:1]):
         return shorten(candidate, 40)
     return shorten(ast.unparse(tree.body[0]), 40) if tree.body else "(empty)"
+
+
+def notebook_path(namespace: dict[str, Any]) -> str:
+    """The path of the notebook, as far as the front end told the kernel."""
+    for name in ("__vsc_ipynb_file__", "__session__"):
+        if isinstance(namespace.get(name), str):
+            return str(namespace[name])
+    return os.environ.get("JPY_SESSION_NAME", "")
 
 
 def cell_key(cell_id: str | None, title: str) -> str:

@@ -20,7 +20,10 @@ from pathlib import PurePath
 from typing import Any
 
 from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS
+from incnb.dependencies import Closure
+from incnb.engine.judgement import Judgement
 from incnb.fingerprint import files
+from incnb.model import Kind
 from incnb.outputs.accesses import Access, Journal
 from incnb.outputs.folders import Folders
 
@@ -105,6 +108,16 @@ class Native:
     def close(self) -> None:
         if self._folders is not None:
             self._folders.close()
+
+
+def prepare(folders: Native, closure: Closure, judgement: Judgement) -> None:
+    """Where native code may open files, the folders are watched."""
+    if not any(finding.kind == "native" for finding in closure.findings):
+        return
+    for url in urls(closure.constants)[:1]:
+        judgement.effect(f"it may read {url[:80]}", "network")
+    inputs = [found.value for found in closure.found.values() if found.dependency.kind is Kind.VALUE]
+    judgement.sees_folders = folders.watch(closure.constants, inputs)
 
 
 def urls(constants: Iterable[str]) -> list[str]:

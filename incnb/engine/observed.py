@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from incnb.dependencies import Closure, Resolved, env, file
+from incnb.dependencies import Closure, Resolved, ambient, env, file
 from incnb.engine.files import Judge, Judged, is_kept
 from incnb.fingerprint import files
 from incnb.model import Dependency, Kind
@@ -25,7 +25,7 @@ def files_of(journal: Journal) -> Judged:
 def add(closure: Closure, judged: Judged, journal: Journal) -> None:
     """Add what was found to the dependencies of the run, in the order in which it was found."""
     if judged.absolute:
-        closure.add(Kind.AMBIENT, file.CWD)
+        closure.add(Kind.AMBIENT, ambient.FOLDER)
     for name, value in journal.variables.items():
         closure.keep(name, env.of(name, value))
     for dependency in judged.dependencies:

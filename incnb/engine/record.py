@@ -23,9 +23,11 @@ from typing import Any
 import xxhash
 
 from incnb.analysis import CellAnalysis
-from incnb.dependencies import Closure, Environment, Found, bindings, file, libraries, sharing
+from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
 from incnb.dependencies.config import Readings
-from incnb.engine import native, observed
+from incnb.engine import calls, native, observed
+from incnb.engine.ambience import moved_state, settle_last_call
+from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
@@ -35,7 +37,7 @@ from incnb.engine.moved import moved_roots
 from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.shape import shape_of
-from incnb.fingerprint import ABSENT, origin
+from incnb.fingerprint import ABSENT
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
@@ -68,6 +70,7 @@ class Run:
         options: Options,
         hidden: HiddenState,
         folders: Native,
+        seeded: frozenset[str] = frozenset(),
     ):
         self.shell = shell
         self.environment = environment
@@ -93,6 +96,10 @@ class Run:
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._readings: Readings | None = None
+        self.marks: Checkpoints | None = None
+        self._judged = calls.Judged()
+        self._seeded = seeded
+        self._ambient: list[dict[str, Any]] = []
         self._caches: dict[int, tuple[Any, Any]] = {}
         self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
         self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
@@ -110,12 +117,13 @@ class Run:
         self.closure.finish()
         observed.declare(self.closure, self.options.files, self._not_saved)
         if any(finding.kind == "cwd" and not self._is_users(finding.what) for finding in self.closure.findings):
-            self.closure.add(Kind.AMBIENT, file.CWD)
-        self._prepare_native()
+            self.closure.add(Kind.AMBIENT, ambient.FOLDER)
+        native.prepare(self._native, self.closure, self.judgement)
         self.perhaps.before(self._hidden, self._is_users)
         self._caches = self._hidden.sizes(self.closure.hidden.values())
-        for path in self.analysis.dropped_calls:
-            self._dropped_call(path)
+        self._judged = calls.judge(self.analysis, self.namespace)
+        for text, why in self._judged.refused:
+            self._not_saved(text, why)
         self._resizing()
         self._finalizers()
 
@@ -137,21 +145,16 @@ class Run:
             self._readings.start()
             self._capture = Capture(self.shell)
             self._capture.start()
+            again, capture = self._judged.again, self._capture
+            self.marks = Checkpoints(self.analysis, self.namespace, again, lambda: capture.noted, self._watch)
         lines = [f"{d.kind} {d.locator} {d.fp}" for d in (f.dependency for f in self.closure.found.values())]
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._watch.start()
         self._native.start()
+        if self.marks is not None:
+            self.marks.start()
         self._started = time.perf_counter()
-
-    def _prepare_native(self) -> None:
-        """Where native code may open files, the folders are watched."""
-        if not any(finding.kind == "native" for finding in self.closure.findings):
-            return
-        for url in native.urls(self.closure.constants)[:1]:
-            self.judgement.effect(f"it may read {url[:80]}", "network")
-        inputs = [found.value for found in self.closure.found.values() if found.dependency.kind is Kind.VALUE]
-        self.judgement.sees_folders = self._native.watch(self.closure.constants, inputs)
 
     def _resizing(self) -> None:
         """`ndarray.resize` refuses an array that anybody else holds, as an observer does."""
@@ -189,30 +192,6 @@ class Run:
 
     def _not_saved(self, locator: str, why: str) -> None:
         self.judgement.not_saved(locator, why)
-
-    def _dropped_call(self, path: Read) -> None:
-        """A library call whose value is dropped is there for what it changes; nothing shows what that is."""
-        value, _, through_module = follow(self.namespace, path)
-        if value is ABSENT:
-            value = next((getattr(m, path.path[-1][1], None) for m in self._imported(path) if path.path), None)
-        module = getattr(value, "__module__", None) or ""
-        root = self.namespace.get(path.name)
-        named = [i.module for i in self.analysis.imports if i.name == path.name]
-        if isinstance(root, types.ModuleType):
-            module = root.__name__ if through_module else module
-        elif named:
-            module = named[0]
-        elif not isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
-            return  # a method of an object: what it changes is looked for in the object
-        top = str(module).partition(".")[0]
-        text = bindings.locator(None, path)
-        if not top or top == "__main__" or origin.is_ours(origin.module_origin(str(module))):
-            return
-        if libraries.may_configure(text if "." in text else f"{module}.{text}", value, top):
-            self._not_saved(text, f"{text}() may configure {top}")
-
-    def _imported(self, path: Read) -> list[Any]:
-        return [m for i in self.analysis.imports if i.name == path.name and (m := _loaded(i.module)) is not None]
 
     def _roots(self) -> list[Root]:
         roots = []
@@ -266,6 +245,8 @@ class Run:
                 self._readings.stop()
             if self._watch is not None:
                 seen = self._watch.stop()
+            if self.marks is not None:
+                self.marks.end()
         finally:
             if self._capture is not None:
                 self.events = self._capture.stop()
@@ -292,7 +273,7 @@ class Run:
             return None
         try:
             self._take_readings()
-            moved = moved_roots(self.closure, self._inputs, self.environment)
+            moved = moved_roots(self.closure, self._inputs)
             # classes that print while they are pickled print into nobody's cell
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 return self._kept(store, value, meta, moved)
@@ -312,10 +293,13 @@ class Run:
             self.closure.take(found)
 
     def _kept(self, store: Store, value: Any, meta: dict[str, Any], moved: set[int]) -> tuple[str, int]:
+        settle_last_call(self._judged, self.analysis, value)
         groups, deleted, rerun = self._outputs(value, moved)
         slow = self.too_slow(sum(group.size for group in groups), self.seconds)
         if slow:
             raise NotSaved(slow)
+        assert self.marks is not None
+        self._ambient = moved_state(self.marks, self._judged, self.analysis, self.closure, self._seeded, rerun)
         inputs = [root.value for root in self._inputs.roots]
         check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
@@ -328,7 +312,7 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = self._readings = None
+        self._watch = self._capture = self._readings = self.marks = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
@@ -450,6 +434,7 @@ class Run:
                 "rerun": rerun,
                 "shape": shape_of(self.body, rerun),
                 "order": list(self._values),
+                "ambient": self._ambient,
                 "bytes": saved,
             },
         }

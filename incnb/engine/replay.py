@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import ast
 import base64
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from incnb.dependencies.ambient import GENERATORS
+from incnb.engine import states
 from incnb.model import Code, IncnbError, Reason
-from incnb.outputs import files
+from incnb.outputs import ambient, files
 from incnb.outputs.events import Event, Replayed
 from incnb.outputs.events import replay as play
 from incnb.outputs.pending import Lost, Pending, PendingGroup
@@ -54,12 +58,21 @@ class Replay:
         self._printed: list[Event] = []
         self._after: list[Event] = []
         self._again: list[dict[str, Any]] = []
+        self._entries: list[dict[str, Any]] = self.outputs.get("ambient", [])
+        self._before: states.States | None = None
+        self._environ: dict[str, str] = {}
+        self._applied: list[dict[str, Any]] = []
+        self._misfit: Exception | None = None
         self._started = time.perf_counter()
 
     # -- before the tree is replaced
 
     def check(self) -> Reason | None:
         """Make sure that every blob is there, whole by its length, and that written files may be put back."""
+        new = states.unknown(self._entries)
+        if new is not None:
+            why = f"it holds {new}, which this version of incnb does not know"
+            return Reason(Code.UNRESTORABLE, "store", self.stored.id, why)
         written, folders = self.outputs.get("files", []), self.outputs.get("folders", [])
         try:
             self._again = files.missing(written, folders)
@@ -75,7 +88,14 @@ class Replay:
 
     def tree(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The statements that stand for `body`: definitions, restoring, the body as a way out, the last value."""
-        rerun = [body[index] for index in self.outputs["rerun"] if index < len(body)]
+        rerun: list[ast.stmt] = []
+        placed = 0
+        for index in self.outputs["rerun"]:
+            due = [e for e in self._entries if e["before"] is not None and e["before"] <= index]
+            if len(due) > placed:
+                placed = len(due)
+                rerun.append(_at(ast.parse(f"{HOOK}.ambient({index})").body[0], body[index]))
+            rerun.append(body[index])
         if rerun:
             first = next((i for i, s in enumerate(rerun) if not is_future(s)), len(rerun))
             rerun.insert(first, _at(ast.parse(f"{HOOK}.begin()").body[0], body[0]))
@@ -101,11 +121,20 @@ class Replay:
         """The tree is about to run in place of the cell."""
         self._started = time.perf_counter()
         self._pending.paused = True
+        if self._entries:
+            self._before, self._environ = states.read(), dict(os.environ)
 
     def begin(self) -> None:
         """Imports and definitions run now; what they print (a module at its first import) was recorded too."""
         self._live = Capture(self.shell)
         self._live.start()
+
+    def ambient(self, index: int) -> None:
+        """Statement `index` runs next: put back the ambient state that executing would have made before it."""
+        try:
+            self._put_back([e for e in self._entries if e["before"] is not None and e["before"] <= index])
+        except Exception as error:
+            self._misfit = self._misfit or error
 
     def restore(self) -> bool:
         """Put everything back but the last value; False when it cannot be, and nothing was touched."""
@@ -126,6 +155,8 @@ class Replay:
             IncnbError,
         ) as error:
             self.problem = str(error) or type(error).__name__
+            with contextlib.suppress(Exception):
+                self._undo()
             self._pending.paused = False
             self._pending.bring_in_all()
             return False
@@ -187,10 +218,16 @@ class Replay:
         for _, loaded in ready:
             if not loaded.fits():
                 raise LoadError("an object that changed in place has another shape now")
+        try:
+            if self._misfit is not None:
+                raise self._misfit
+            self._put_back(self._entries)
+        except Exception as error:
+            raise LoadError(f"ambient state cannot be put back: {error}") from error
         folders = self.outputs.get("folders", [])
         if self._again or folders:
             files.put_back(self._again, folders, lambda blob: self._blob(blob))
-        # nothing above touched anything (but a file that was missing); nothing below can fail
+        # nothing above touched anything that is not undone (but a file that was missing); nothing below can fail
         for _, loaded in ready:
             loaded.patch()
         values = {name: value for _, loaded in ready for name, value in loaded.values.items()}
@@ -215,6 +252,25 @@ class Replay:
         self._after = events[at + 1 :]  # figures are shown after the result
         play(self.shell, _without(self._printed, events[:at]))
         self.seconds = time.perf_counter() - self._started
+
+    def generators(self) -> set[str]:
+        """The global random generators that are now where the recorded cell left them."""
+        return {e["what"] for e in self._applied if e["what"] in GENERATORS} if self.restored else set()
+
+    def _put_back(self, entries: list[dict[str, Any]]) -> None:
+        changes = [states.unpacked(e, resolver(self._namespaces), self.namespace) for e in entries]
+        self._entries = [e for e in self._entries if e not in entries]
+        self._applied += entries
+        ambient.apply(changes)
+
+    def _undo(self) -> None:
+        """The body runs after all: it begins where the cell began."""
+        if self._before is None:
+            return
+        for name in [n for n in os.environ if n not in self._environ]:
+            del os.environ[name]
+        os.environ.update(self._environ)
+        ambient.apply(states.difference(states.read(), self._before))
 
     def _may_wait(self, group: dict[str, Any]) -> bool:
         if not self._lazy or group["bytes"] < LAZY_FROM or group["patched"]:

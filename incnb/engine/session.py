@@ -22,12 +22,14 @@ from incnb.dependencies.bindings import notebook_name
 from incnb.engine import decide
 from incnb.engine.accepted import Accepted
 from incnb.engine.asked import ask, when
+from incnb.engine.checkpoints import with_check_points
 from incnb.engine.configured import Configured
 from incnb.engine.faults import FAULT_LIMIT, is_ours
+from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History, run_record
 from incnb.engine.marks import decide_afresh, pending_marks
-from incnb.engine.naming import cell_key, title_of
+from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.policy import LARGE, measured_costs
@@ -35,7 +37,7 @@ from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tracked import Producer, Text, Tracked
-from incnb.engine.trees import awaits, is_ours_alone, nested_words, noting_the_end
+from incnb.engine.trees import awaits, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
 from incnb.explain import cheaper_to_compute
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
@@ -66,6 +68,7 @@ class Session:
         self.hidden = HiddenState()
         self.native = Native()
         self.configured = Configured(self.namespace)
+        self.seeded = Seeded(self.namespace)
         self._trees: list[ast.AST] = []
         self._said: set[str] = set()
         self.current: Tracked | None = None
@@ -80,23 +83,21 @@ class Session:
 
     @property
     def notebook(self) -> str:
-        """The path of the notebook, as far as the front end told the kernel."""
-        for name in ("__vsc_ipynb_file__", "__session__"):
-            if isinstance(self.namespace.get(name), str):
-                return str(self.namespace[name])
-        return os.environ.get("JPY_SESSION_NAME", "")
+        return notebook_path(self.namespace)
 
     # -- doors
 
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
         self._trees.append(tree)
+        self.seeded.before(tree)
         self.pending.notebook_words |= nested_words(tree)
         if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
 
     def ran(self) -> None:
         """A cell, ours or not, has run: note what it configured."""
+        self.seeded.after()
         trees, self._trees = self._trees, []
         for tree in trees:
             self.configured.take(tree)
@@ -110,6 +111,7 @@ class Session:
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
         self._trees.append(tree)
+        self.seeded.before(tree)
         self.current = tracked
         try:
             return self._transform(tree, tracked)
@@ -207,7 +209,8 @@ class Session:
         self.before_reading(tree, analysis)
         environment = self.environment()
         environment.asked = tracked.asked
-        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native)
+        seeded = frozenset(self.seeded.known)
+        run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native, seeded)
         run.too_slow = lambda size, seconds: self._too_slow(tracked, size, seconds)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
@@ -216,11 +219,11 @@ class Session:
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
         self._name_latest_failure(tracked, run)
-        if not tracked.nested:
-            return tree
-        run.nested = True
-        self.namespace[HOOK] = self
-        return noting_the_end(tree)
+        run.nested = tracked.nested
+        observed, hook = with_check_points(tree, run.marks, self, nested=run.nested)
+        if hook is not None:
+            self.namespace[HOOK] = hook
+        return observed
 
     def before_reading(self, tree: ast.Module, analysis: CellAnalysis) -> None:
         """Load what a cell that is about to execute may need. Raises `Lost`."""
@@ -326,6 +329,7 @@ class Session:
         replay, run = tracked.replay, tracked.run
         if replay is not None:
             replay.finish()
+            self.seeded.known |= replay.generators()
             return self._finish_reuse(tracked, replay, success)
         if run is None:
             return self._decision(tracked, Status.EXECUTED if success else Status.FAILED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from incnb.analysis import mentions
-from incnb.engine.replay import HOOK
 
 
 def awaits(tree: ast.Module) -> bool:
@@ -40,20 +39,3 @@ def is_ours_alone(tree: ast.AST) -> bool:
         if "{" in str(line.value) or "$" in str(line.value):
             return False  # IPython puts the values of variables there
     return bool(body)
-
-
-def noting_the_end(tree: ast.Module) -> ast.Module:
-    """Below `%%time` nobody reports success: the body itself says that it has come to its end."""
-    body = list(tree.body)
-    last = body[-1]
-    call = ast.parse(f"{HOOK}.done(None)").body[0]
-    assert isinstance(call, ast.Expr) and isinstance(call.value, ast.Call)
-    for node in ast.walk(call):
-        if isinstance(node, ast.expr | ast.stmt):
-            ast.copy_location(node, last)
-    if isinstance(last, ast.Expr):
-        call.value.args = [last.value]
-        body[-1] = call
-    else:
-        body.append(call)
-    return ast.Module(body, tree.type_ignores)

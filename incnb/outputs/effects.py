@@ -3,8 +3,8 @@
 One audit hook sees files, directories, processes, the network, SQLite and frames. What raises no audit event is seen
 where the user cannot: in the key coder of `os.environ` and in the private doors through which `random` and numpy draw
 entropy. Looking at a path without opening it (`os.stat`, `Path.exists`) is known by name (`analysis.findings`).
-Before and after are compared for the global random generators, open figures, threads, tasks and widgets. Which
-functions of ours really ran is seen by `started`.
+Before and after are compared for open figures, threads, tasks and widgets. Which functions of ours really ran is seen
+by `started`.
 
 Whose doing an event is, is read from the stack: the import system's own reads and a library's reads of its own files
 belong to the package; what happens below the user's code is the user's. An audit hook cannot be removed, so there is
@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from types import CodeType, FrameType
@@ -59,18 +59,21 @@ class Watch:
         self._before = leftovers.Snapshot(shell)
         self._guard = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._started = started.Started(is_seen)
+        self._started = started.Started(is_seen, {seeding.RESEED: self._reseeded})
         self._pid = os.getpid()
         self.journal = Journal()
         self._looks = Looks(self._looked)
         self.sees_looks = False
+        self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
+        self._noted = 0
 
     def start(self) -> None:
         global _active
         _install()
         self._before.take()
         self._shadow()
-        self._started.start()
+        if not self._started.start() and seeding.GLOBAL is not None:
+            self._undo.append(seeding.watch_reseeding(self._fresh))
         self.sees_looks = self._looks.start()
         _active = self
 
@@ -91,7 +94,17 @@ class Watch:
             self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
 
+    def aside(self) -> AbstractContextManager[bool]:
+        """What this thread does inside is not the cell's doing."""
+        return self._alone()
+
+    @property
+    def looked(self) -> int:
+        """How often something outside was looked at; it only grows."""
+        return self._noted + len(self.journal.entries) + len(self.journal.variables)
+
     def _note(self, kind: Kind, what: str, permit: str = "") -> None:
+        self._noted += 1
         self._seen[Event(kind, what, permit)] = None
 
     @contextmanager
@@ -117,11 +130,9 @@ class Watch:
                 return
             if event in file_events.EVENTS:
                 self._file(event, args)
-            elif event == "os.chdir":
-                self._note("untracked", "it changed the working directory")
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
-                    self._note("untracked", f"it set the environment variable {_text(args[0])}")
+                    self._variable(_text(args[0]), sys._getframe(2))
             elif event in PROCESSES:
                 self._note("effect", f"it started a process ({event} {_short(args)})", "subprocess")
             elif event in NETWORK:
@@ -132,6 +143,13 @@ class Watch:
                 self._note("effect", "it asked for input", "input")
             elif event == "sys._getframe":
                 self._frame(args)
+
+    def _variable(self, name: str, setter: FrameType) -> None:
+        """A variable was set or deleted; what it is after the cell is an output."""
+        if setter.f_code.co_name in ("__setitem__", "__delitem__") and setter.f_globals.get("__name__") == "os":
+            self.variables[name] = None
+        else:
+            self._note("untracked", f"it set the environment variable {name} behind the back of os.environ")
 
     def _frame(self, args: tuple[Any, ...]) -> None:
         """Library code that asks for a frame of ours reads variables by name."""
@@ -150,6 +168,8 @@ class Watch:
         libraries = self._on_behalf()
         if libraries is None:
             return
+        if any("pickleshare" in f.f_code.co_filename for f in libraries):
+            return  # IPython's own notes, of the folders visited
         full = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else path
         writes = event in file_events.CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & 3)
         if not writes and _belongs(full, libraries, only_looked=event != "open"):
@@ -164,6 +184,8 @@ class Watch:
                 return
             libraries = self._on_behalf()
             full = os.path.join(os.getcwd(), path)
+            if libraries is not None and any("pickleshare" in f.f_code.co_filename for f in libraries):
+                return
             if libraries is None or _belongs(full, libraries, only_looked=True):
                 return
             if not file_events.is_step("os.listdir", frame.f_back):
@@ -291,6 +313,10 @@ class Watch:
             if between is not None and not any(part in f.f_code.co_filename for f in between for part in ENTROPY_FREE):
                 self._note("effect", "it drew fresh randomness (pass a seed)", "random")
 
+    def _reseeded(self, frame: FrameType) -> None:
+        if seeding.is_global_reseeding(frame):
+            self._fresh()
+
 
 _active: Watch | None = None
 _KERNEL_THREADS: set[int] = set()
@@ -312,7 +338,7 @@ def _install() -> None:
 
 
 _WATCHED = file_events.EVENTS | PROCESSES | NETWORK
-_WATCHED |= {"os.chdir", "os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
+_WATCHED |= {"os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
 
 
 def know_kernel_threads() -> None:

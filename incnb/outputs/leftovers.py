@@ -1,9 +1,8 @@
-"""What a cell leaves running or moved: compared before and after, since no event tells of it."""
+"""What a cell leaves running or open: compared before and after, since no event tells of it."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
 import threading
 from typing import Any
@@ -13,33 +12,20 @@ _POOLS = ("ThreadPoolExecutor", "asyncio_", "QueueFeederThread", "ExecutorManage
 
 
 class Snapshot:
-    """Global random generators, open figures, threads, tasks and widgets at one moment."""
+    """Open figures, threads, tasks and widgets at one moment."""
 
     def __init__(self, shell: Any):
         self._shell = shell
 
     def take(self) -> None:
-        self._random = random.getstate()
-        self._numpy = _numpy_state()
-        self._torch = _torch_state()
         self._threads = set(threading.enumerate())
         self._tasks = _tasks()
         self._comms = open_comms()
-        self._figures = _figures()
+        self._figures = open_figures()
 
     def compare(self) -> list[tuple[Any, str, str]]:
         """What is different now, in words, each with its kind and the word that would allow it."""
         found: list[tuple[Any, str, str]] = []
-        if random.getstate() != self._random:
-            found.append(("untracked", "it moved the global random generator of Python (pass random.Random(seed))", ""))
-        numpy = _numpy_state()
-        if self._numpy is not None and numpy is not None and not _same_numpy(self._numpy, numpy):
-            found.append(
-                ("untracked", "it moved the global random generator of numpy (pass random_state or a Generator)", "")
-            )
-        torch = _torch_state()
-        if torch is not None and self._torch is not None and torch != self._torch:
-            found.append(("untracked", "it moved the global random generator of torch (pass a Generator)", ""))
         for thread in threading.enumerate():
             if thread not in self._threads and thread.is_alive() and not thread.name.startswith(_POOLS):
                 found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
@@ -48,32 +34,9 @@ class Snapshot:
                 found.append(("effect", f"it left the task {task.get_name()!r} running", "threads"))
         if open_comms() > self._comms:
             found.append(("effect", "it made a widget that a person can operate", "widgets"))
-        if self._figures or _figures():
+        if self._figures or open_figures():
             found.append(("untracked", "a matplotlib figure is left open", ""))
         return found
-
-
-def _numpy_state() -> Any:
-    module = sys.modules.get("numpy.random")
-    if module is None:
-        return ("not loaded",)
-    return module.get_state(legacy=False)  # type: ignore[no-untyped-call, unused-ignore]
-
-
-def _same_numpy(before: Any, now: Any) -> bool:
-    if isinstance(before, tuple) or isinstance(now, tuple):
-        return True  # numpy was imported by this cell; its generator has no earlier state to compare with
-    same = before["bit_generator"] == now["bit_generator"] and before["gauss"] == now["gauss"]
-    same = same and before["has_gauss"] == now["has_gauss"]
-    old, new = before["state"], now["state"]
-    return same and old.get("pos") == new.get("pos") and bytes(memoryview(old["key"])) == bytes(memoryview(new["key"]))
-
-
-def _torch_state() -> Any:
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "get_rng_state"):
-        return None
-    return bytes(torch.get_rng_state().numpy())
 
 
 def _tasks() -> set[Any]:
@@ -107,6 +70,6 @@ def open_comms() -> int:
         return 0
 
 
-def _figures() -> list[int]:
+def open_figures() -> list[int]:
     helpers = sys.modules.get("matplotlib._pylab_helpers")
     return list(helpers.Gcf.figs) if helpers is not None else []

@@ -1,4 +1,6 @@
-"""`numpy.random.RandomState(7)` draws entropy and throws it away; that is not fresh randomness.
+"""What seeds, and with what: `random.seed()` is fresh randomness that nothing tells of, `RandomState(7)` is none.
+
+`numpy.random.RandomState(7)` draws entropy and throws it away; that is not fresh randomness.
 
 Its constructor first makes a generator from fresh entropy and then seeds it with what was passed. No Python frame lies
 between, so the calling instruction is read: a call of `RandomState` whose last argument is there and is not None.
@@ -7,8 +9,48 @@ between, so the calling instruction is read: a call of `RandomState` whose last 
 from __future__ import annotations
 
 import dis
+import random
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+RESEED = random.Random.seed.__code__
+GLOBAL: Any = getattr(random, "_inst", None)
+
+
+def is_global_reseeding(frame: FrameType) -> bool:
+    """Whether a frame of `random.Random.seed` is seeding Python's global generator with nothing: from fresh entropy."""
+    given = frame.f_locals
+    return given.get("self") is GLOBAL and given.get("a") is None
+
+
+def watch_reseeding(seen: Callable[[], None]) -> Callable[[], None]:
+    """See it without `sys.monitoring`, which Python 3.11 does not have; gives what ends the watch.
+
+    Seeding ends in C, which asks nobody. But it also sets `gauss_next`, so for a while that is a property.
+    """
+    import sys
+
+    plain = type(GLOBAL)
+
+    def get(self: Any) -> Any:
+        return self.__dict__["gauss_next"]
+
+    def put(self: Any, value: Any) -> None:
+        caller = sys._getframe(1)
+        if caller.f_code is RESEED and is_global_reseeding(caller):
+            seen()
+        self.__dict__["gauss_next"] = value
+
+    watched = type(plain.__name__, (plain,), {"gauss_next": property(get, put), "__module__": plain.__module__})
+    GLOBAL.__class__ = watched
+
+    def undo() -> None:
+        if type(GLOBAL) is watched:
+            GLOBAL.__class__ = plain
+
+    return undo
+
 
 _IGNORED = {"CACHE", "PRECALL", "EXTENDED_ARG", "NOP", "RESUME"}
 _UNKNOWN: Any = object()

@@ -9,8 +9,8 @@ monitoring, or no id is free, `ran` is None: nothing is known.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from types import CodeType
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType
 from typing import Any, final
 
 _FREE_BY_CONVENTION = (3, 4)
@@ -29,23 +29,30 @@ def free_tool() -> int | None:
 class Started:
     """Notes code that starts between `start` and `stop`."""
 
-    def __init__(self, notes: Callable[[CodeType], bool]):
+    def __init__(self, notes: Callable[[CodeType], bool], each: Mapping[CodeType, Callable[[FrameType], None]]):
+        """`notes` says which code is noted; `each` is called at every start of its code, with the frame."""
+        self._each = each
         self._notes = notes
         self._seen: dict[int, CodeType] = {}  # by id: comparing code objects by value costs more, and tells less
         self._tool: int | None = None
         self._watched = False
 
-    def start(self) -> None:
+    def start(self) -> bool:
+        """Begin; False when nothing can be seen."""
         tool = free_tool()
         if tool is None:
-            return
+            return False
         monitoring: Any = sys.monitoring  # type: ignore[attr-defined, unused-ignore]
         monitoring.use_tool_id(tool, _NAME)
         self._tool = tool
+        each = self._each
         seen, notes, disable = self._seen, self._notes, monitoring.DISABLE
 
         def started(code: CodeType, offset: int) -> Any:
             # in any thread and whatever we are doing: it is told once, and what is missed now is missed for good
+            if code in each:
+                each[code](sys._getframe(1))
+                return None
             if notes(code):
                 seen[id(code)] = code
             return disable
@@ -57,6 +64,7 @@ class Started:
         monitoring.set_events(tool, events[0] | events[1])
         monitoring.restart_events()
         self._watched = True
+        return True
 
     def stop(self) -> None:
         """Give the tool back; idempotent."""

@@ -108,6 +108,11 @@ class Capture:
         self._try(self._hook_publisher)
         self._try(self._hook_results)
 
+    @property
+    def noted(self) -> int:
+        """How much was shown so far; it only grows."""
+        return len(self._notes)
+
     def stop(self) -> list[Event]:
         """The events, in the order in which they were shown. Undoes every hook, whatever happened."""
         if self._events is None:

@@ -163,7 +163,6 @@ UNTRACKED = {
     "all of the environment": "import os\nr = dict(os.environ)",
     "Python's global generator": "import random\nr = random.random()",
     "numpy's global generator": "import numpy as np\nr = np.random.rand()",
-    "a seed and its use": "import numpy as np\nnp.random.seed(1)\nr = np.random.rand()",
     "fresh entropy": "import numpy as np\nr = np.random.default_rng().random()",
     "an unseeded RandomState": "import numpy as np\nr = np.random.RandomState().rand()",
     "an unseeded Random": "import random\nr = random.Random().random()",
@@ -197,13 +196,7 @@ UNTRACKED = {
     "a function attribute that is set": "stamp.x = 1\nr = 1",
     "an attribute set on a function of the cell": "def g(): pass\nsetattr(g, 'a', 1)\nr = 1",
     "a mutable default that grows": "def g(x=[]):\n    x.append(1)\n    return len(x)\nr = g()",
-    "a library call for its effect": "import warnings\nwarnings.filterwarnings('ignore')\nr = 1",
-    "numpy's error state": "import numpy as np\n_ = np.seterr(all='ignore')\nr = 1",
-    "pandas' options": "import pandas as pd\npd.options.display.width = 77\nr = 1",
     "a value that cannot be fingerprinted": "r = next(gen)",
-    "logging set up": "import logging\nlogging.basicConfig(level=10)\nr = 1",
-    "an environment variable that is set": "import os\nos.environ['MINE_X'] = '1'\nr = 1",
-    "sys.path": "import sys\nsys.path.append('nowhere')\nsys.path.remove('nowhere')\nsys.path.append('/nowhere')\nr = 1",
 }
 SETTING = [
     "import datetime, pandas as pd\ndef stamp():\n    return datetime.datetime.now()\nframe = pd.DataFrame({'a': [1, 2]})\nt = 1\n"

@@ -1,0 +1,67 @@
+"""What a run moved of ambient state: which of it is kept, and what of before thereby counts.
+
+State that a cell changed is an output; that it was what it was before is a dependency, since what did not change would
+else come from somewhere. Of a random generator that holds only if it was read before it was set; one that nobody ever
+seeded is no state that another kernel could be in, so its cell is not saved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from incnb.analysis import CellAnalysis
+from incnb.dependencies import Closure, ambient, seeders
+from incnb.engine.calls import Judged
+from incnb.engine.checkpoints import Checkpoints
+from incnb.engine.generators import ADVICE
+from incnb.model import Kind
+from incnb.outputs.variables import NotSaved
+
+
+def settle_last_call(judged: Judged, analysis: CellAnalysis, value: Any) -> None:
+    """Whether the last statement configured something shows in that it gave nothing. Raises `NotSaved`."""
+    if judged.last is None:
+        return
+    index, text, why, named = judged.last
+    if value is None and why is not None:
+        raise NotSaved(why)
+    if value is not None and named:
+        raise NotSaved(f"{text}() may configure a library, and gives a value")
+    if value is not None:
+        judged.again.pop(index, None)
+        analysis.definitions = [d for d in analysis.definitions if d.index != index]
+
+
+def moved_state(
+    marks: Checkpoints,
+    judged: Judged,
+    analysis: CellAnalysis,
+    closure: Closure,
+    seeded: frozenset[str],
+    rerun: list[int],
+) -> list[dict[str, Any]]:
+    """The entries of the trace for ambient state; what it was before is added to the closure. Raises `NotSaved`."""
+    for index, text in judged.again.items():
+        if index not in rerun:
+            raise NotSaved(f"{text}() may configure a library, and uses what the cell makes")
+        why = marks.slow(index)
+        if why is not None:
+            raise NotSaved(why)
+    entries = marks.entries(rerun)
+    asked = _asked(analysis, closure) & marks.loaded
+    for locator in ambient.GENERATORS:
+        if locator in asked or (marks.moved(locator) and locator not in marks.independent):
+            if locator not in seeded:
+                raise NotSaved(ADVICE[locator])
+            closure.keep(locator, marks.before(locator))
+    for locator in ambient.PROBES:
+        if locator not in ambient.GENERATORS and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):
+            closure.keep(locator, marks.before(locator))
+    return entries
+
+
+def _asked(analysis: CellAnalysis, closure: Closure) -> set[str]:
+    """The generators whose state the cell, or what it calls, may ask for."""
+    words = analysis.attributes | closure.words | {i.attribute or "" for i in analysis.imports}
+    words |= {read.name for read in analysis.reads}
+    return {locator for word, locator in seeders.ASKING.items() if word in words}
