@@ -103,7 +103,8 @@ def array_base(value: Any) -> Any:
 def tensor_storage(value: Any) -> Any:
     """The memory that a tensor of torch lies on, one object for all tensors on it; None for everything else."""
     torch = sys.modules.get("torch")
-    if torch is None or not isinstance(value, getattr(torch, "Tensor", ())):
+    cls: Any = getattr(torch, "Tensor", None)
+    if cls is None or not isinstance(value, cls):
         return None
     try:
         return value.untyped_storage()  # type: ignore[union-attr, unused-ignore]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from incnb.fingerprint.encoder import Encoder
 _OPAQUE = re.compile("python|anonymous|opaque|plugin|sink|callback|dataset|iceberg|delta", re.IGNORECASE)
 _FORMATS = frozenset({"Csv", "Parquet", "Ipc", "NDJson", "Lines"})
 _DATA = frozenset({"df", "Series", "Buffers"})  # bytes that are data, in the format of Arrow or of a file
+_ARROW = [255] * 4  # what a stream of Arrow starts with: a list or a series of literals
+_LARGE = 32 << 20
 _SOME = 8  # so many small numbers in a row are bytes
 
 
@@ -35,6 +38,8 @@ def expression(encoder: Encoder, value: Any) -> str:
 
 def lazy_frame(encoder: Encoder, value: Any) -> None:
     """Write the plan of a lazy frame and the content of its files."""
+    if _data_in(value) > _LARGE:
+        raise encoder.refuse("a lazy frame over large data in memory; collect() it")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         text: str = value.serialize(format="json")
@@ -46,6 +51,24 @@ def lazy_frame(encoder: Encoder, value: Any) -> None:
     for path in dict.fromkeys(read):
         encoder.text(path)
         encoder.write(files.digest(path))
+
+
+def _data_in(value: Any) -> int:
+    """How many bytes of frames a plan holds: serialized they take a second for ten megabytes, and memory by the way.
+
+    Raises what polars raises where a file of the plan is not there.
+    """
+    if not re.search(r"^\s*DF \[", value.explain(optimized=False), re.MULTILINE):
+        return 0
+    size, nodes = 0, value._ldf.visit()
+    todo = [nodes.get_node()]
+    while todo:
+        nodes.set_node(todo.pop())
+        node = nodes.view_current_node()
+        if type(node).__name__ == "DataFrameScan":
+            size += sys.modules["polars"].DataFrame._from_pydf(node.df).estimated_size()
+        todo += nodes.get_inputs()
+    return size
 
 
 def _as_made(plan: Any) -> Any:
@@ -71,6 +94,8 @@ def _scans(encoder: Encoder, plan: Any) -> Any:
                     yield below
                 todo.append((key, below))
         elif isinstance(part, list) and at not in _DATA:
+            if part[:4] == _ARROW:
+                continue
             if len(part) >= _SOME and all(type(number) is int and 0 <= number < 256 for number in part):
                 raise encoder.refuse(f"a polars plan with a Python function or other bytes in it ({at})")
             todo.extend((at, below) for below in part)

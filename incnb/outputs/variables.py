@@ -20,7 +20,7 @@ from incnb.fingerprint.door import encode
 from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, tensor_storage, walk
 from incnb.fingerprint.instances import is_plain_instance
 from incnb.model import IncnbError
-from incnb.outputs import patches
+from incnb.outputs import columns, patches
 from incnb.outputs.held import held
 
 Reference = tuple[str | None, str, tuple[tuple[str, Any], ...]]  # module or None, name, path through exact types
@@ -265,6 +265,9 @@ def save(
             if find(first) != find(name):
                 parent[find(name)] = find(first)
         reach = _held(value, name, owned)
+        other = columns.shared_with(reach.values(), namespace)
+        if other is not None:
+            raise NotSaved(f"{name} lies on the memory of {other}")
         for cls in {type(item) for item in reach.values()}:
             if has_finalizer(cls):
                 raise NotSaved(f"{name} holds a {cls.__qualname__}, which does something when it goes (__del__)")

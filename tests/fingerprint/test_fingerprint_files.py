@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -368,3 +372,61 @@ def test_a_library_whose_handlers_cannot_be_loaded_is_not_taken_for_an_unknown_o
     monkeypatch.setitem(registry._lazy, "planning_library", fails)
     for _ in range(2):
         refused(Plan(), "numpy is not there")
+
+
+# -- another process
+
+
+OPENED = """
+import sqlite3
+def opened():
+    found = {"sqlite": sqlite3.connect("x.db")}
+    try:
+        import h5py
+        found["h5py"] = h5py.File("x.h5", "r")["g/d"]
+    except ImportError:
+        pass
+    try:
+        import pyarrow.dataset as ds
+        found["dataset"] = ds.dataset("d", partitioning="hive").filter(ds.field("a") > 1)
+    except ImportError:
+        pass
+    try:
+        import polars as pl
+        found["lazy"] = pl.scan_parquet("d/k=1/x.parquet", hive_partitioning=False).filter(pl.col("a") > 1)
+        found["frame"] = pl.LazyFrame({"a": range(9)}).select(pl.col("a").is_in([1, 2]))
+    except ImportError:
+        pass
+    try:
+        import zarr
+        found["zarr"] = zarr.open_array("x.zarr")
+    except ImportError:
+        pass
+    try:
+        import xarray
+        found["xarray"] = xarray.open_dataset("x.nc")
+    except ImportError:
+        pass
+    return found
+"""
+SCRIPT = """
+import json
+from incnb.fingerprint import fingerprint
+print(json.dumps({name: fingerprint(value).hex() for name, value in opened().items()}))
+"""
+
+
+def test_the_same_in_another_process_under_another_hash_seed(h5py: Any, parquet: Any) -> None:
+    zarr, xarray = pytest.importorskip("zarr", "3"), pytest.importorskip("xarray")
+    database(1, 2).close()
+    h5(h5py, [1, 2]).close()
+    parquet("d/k=1/x.parquet", [1, 2])
+    zarr.create_array("x.zarr", shape=(2,), chunks=(1,), dtype="i4")[:] = [1, 2]
+    xarray.Dataset({"a": ("x", [1.0, 2.0])}, coords={"x": [0, 1]}).to_netcdf("x.nc")
+    environment = {**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", OPENED + SCRIPT]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
+    here: dict[str, Any] = {}
+    exec(OPENED, here)
+    assert json.loads(done.stdout) == {name: fingerprint(value).hex() for name, value in here["opened"]().items()}

@@ -100,6 +100,24 @@ def test_sparse_matrices() -> None:
     assert fingerprint(scipy.sparse.csr_array(eye)) != fingerprint(scipy.sparse.csr_array(eye.astype("f4")))
 
 
+def test_configurations_of_omegaconf() -> None:
+    OmegaConf = pytest.importorskip("omegaconf").OmegaConf
+
+    def make(**values: Any) -> Any:
+        return OmegaConf.create({"lr": 1, "layers": [1, 2], "deep": {"x": "${lr}"}, **values})
+
+    changed, fixed = make(), make()
+    changed.deep.x = 5
+    OmegaConf.set_readonly(fixed, True)
+    values = [make(), make(lr=2), make(lr="1"), make(layers=[2, 1]), make(more=None), changed, fixed, make().deep]
+    assert len({fingerprint(v) for v in values}) == len(values)
+    value = make()
+    before = fingerprint(value)
+    assert value.deep.x == 1
+    repr(value), list(value), value.get("missing"), OmegaConf.to_container(value)
+    assert fingerprint(value) == before == fingerprint(make())
+
+
 def test_small_objects_of_the_standard_library() -> None:
     values = [
         operator.itemgetter(1),

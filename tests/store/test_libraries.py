@@ -33,6 +33,7 @@ def polars() -> dict[str, Any]:
         "dtype": dtype,
         "expression": pl.col("a") + 1,
         "plan": frame[:3].lazy().filter(pl.col("a") > 1),
+        "numbers": pl.LazyFrame({"a": [128, 5, 149] * 9}).with_columns(b=pl.col("a").is_in([128, 5, 149])),
         "shared": [frame, frame],
     }
 
@@ -205,7 +206,9 @@ def test_plans_with_functions_are_refused() -> None:
     pl = pytest.importorskip("polars")
     frame = pl.LazyFrame({"a": [1]})
     function = pl.col("a").map_batches(lambda s: s, return_dtype=pl.Int64)
-    for value in (frame.map_batches(lambda f: f), frame.select(function), function):
+    renamed = pl.col("a").name.map(lambda name: name * 2)
+    folded = pl.fold(0, lambda a, b: a + b, ["a"])
+    for value in (frame.map_batches(lambda f: f), frame.select(function), function, renamed, frame.select(folded)):
         error = refusal({"plan": [value]}, root="v")
         assert error.path == "v['plan'][0]"
         assert "function" in error.why
