@@ -31,6 +31,9 @@ def code_key(code: types.CodeType) -> tuple[str, str, int]:
     return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
+_IMMUTABLE_TYPE = 1 << 8  # made in C: nobody sets an attribute of it
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A dependency with the object that it was found at."""
@@ -266,7 +269,8 @@ class Closure:
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)
-                if not read.path and isinstance(owner, types.ModuleType | type):
+                fixed = isinstance(owner, type) and owner.__flags__ & _IMMUTABLE_TYPE
+                if not read.path and isinstance(owner, types.ModuleType | type) and not fixed:
                     what = f"{function.__qualname__}() may set attributes of {read.name}"
                     self.findings[Finding("untracked", what)] = None
         for finding in function_findings(found):

@@ -106,9 +106,9 @@ class Run:
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
-            locators = [r.locator for r in roots]
-            if len(locators) > 1:
-                self.closure.add(Kind.VALUE, sharing.locator(locators))
+            shared = sharing.among([r.locator for r in roots], self.closure.dependencies)
+            if shared is not None:
+                self.closure.add(Kind.VALUE, shared)
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._readings = Readings(self.closure.configs, self._inputs.knows)
             self._readings.start()

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from incnb.fingerprint import Unfingerprintable, origin
+from incnb.fingerprint import ABSENT, Unfingerprintable, origin
 from incnb.fingerprint.door import encode
+from incnb.fingerprint.encoder import take_step
 from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, walk
 from incnb.fingerprint.instances import is_plain_instance
 from incnb.model import IncnbError
@@ -406,7 +407,10 @@ def resolver(namespaces: Callable[[str], dict[str, Any]]) -> Callable[[tuple[Any
         module, name, steps, path = reference
         value = namespaces(module)[name]
         for kind, key in steps:
-            value = value.__dict__[key] if kind == "attr" else value[key]
+            step = take_step(value, kind, key)
+            if step is None or step[0] is ABSENT:
+                raise LookupError(f"{name} has no {key!r} any more")
+            value = step[0]
         return walk(value, path)
 
     return resolve
