@@ -155,11 +155,12 @@ class Readings:
     """Listens to all Configs while one cell runs, and keeps what was read in order.
 
     `roots` are the places of the cell's Configs with what was found there, `known` says of any object, by id, whether
-    it is inside of something that the cell relies on as a whole.
+    it is inside of something that the cell relies on as a whole; not `strict`: the user named things to ignore.
     """
 
-    def __init__(self, roots: Iterable[tuple[Place, Config]], known: Callable[[int], bool]):
+    def __init__(self, roots: Iterable[tuple[Place, Config]], known: Callable[[int], bool], *, strict: bool = True):
         self._known = known
+        self._strict = strict
         self._made: set[int] = set()  # ids of what was made while listening; an id that is used again is one of those
         self._places: dict[int, list[Place]] = {}
         self._roots = [found for _, found in roots]  # kept alive, so that ids stay theirs
@@ -168,7 +169,7 @@ class Readings:
         self.problems: list[str] = []  # why the run must not be kept
         todo = list(roots)
         while todo:
-            place, found = todo.pop()
+            place, found = todo.pop(0)
             self._places.setdefault(id(found), []).append(place)
             todo += [
                 (place.at(key), part)
@@ -219,7 +220,7 @@ class Readings:
         self._seen.add(ident)
         places = self._places.get(id(read))
         if places is None:
-            if not self._known(id(read)):
+            if self._strict and not self._known(id(read)):
                 self.problems.append("it read a Config that nothing the cell reads leads to")
             return
         try:

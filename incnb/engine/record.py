@@ -110,7 +110,7 @@ class Run:
             if shared is not None:
                 self.closure.add(Kind.VALUE, shared)
             self._inputs = Inputs(roots, self.namespace, self._codes())
-            self._readings = Readings(self.closure.configs, self._inputs.knows)
+            self._readings = Readings(self.closure.configs, self._inputs.knows, strict=not self.options.ignore)
             self._readings.start()
             self._capture = Capture(self.shell)
             self._capture.start()

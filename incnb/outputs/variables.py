@@ -205,8 +205,8 @@ class Group:
     names: list[str]
     pickled: Pickled
     patched: list[str] = field(default_factory=list)
-    partial: bool = False  # refers to objects whose content may differ at reuse
     refers: list[tuple[Any, ...]] = field(default_factory=list)  # to objects of the inputs
+    partial: bool = False  # some of those may hold other things at reuse
 
     @property
     def size(self) -> int:
@@ -315,8 +315,8 @@ def save(
                 sorted(n for n in own if n != PATCHES),
                 pickled,
                 patched,
-                inputs.partial,
                 list(dict.fromkeys(inputs.referred)),
+                inputs.partial,
             )
         )
     return groups

@@ -235,6 +235,54 @@ def test_one_made_in_the_cell_is_no_input(shells: Shells) -> None:
     assert shell["c"].a == 1 and shell["r"] == 1
 
 
+def test_ignored_settings_are_ignored(shells: Shells) -> None:
+    shell, status = twice(shells, [MAKE], "r = cfg.lr", [edited(("'lr': 0.01", "'lr': 0.02"))], "--ignore cfg")
+    assert status == "reused", shell.reasons
+
+
+def test_a_config_that_nothing_leads_to_is_not_passed_over(shells: Shells) -> None:
+    """The net below the static closure: a library keeps one where nobody looks."""
+    Path("site-packages").mkdir()
+    Path("site-packages/hoard.py").write_text("kept = []\ndef get():\n    return kept[0]\n")
+    shell = shells()
+    shell.plain("import sys, os\nsys.path.insert(0, os.path.abspath('site-packages'))\nimport hoard")
+    shell.plain(MAKE + "\nhoard.kept.append(cfg)\ndel cfg")
+    assert shell.cell("r = hoard.get().lr") == "executed"
+    assert "a Config that nothing the cell reads leads to" in shell.reasons[-1]
+
+
+def test_a_module_that_binds_another_one_while_the_cell_runs_is_not_recorded(shells: Shells) -> None:
+    Path("store.py").write_text(
+        "from incnb import Config\ncfg = Config(n=1)\ndef bump():\n    global cfg\n    cfg = cfg.with_(n=cfg.n + 1)\n    return cfg.n\n"
+    )
+    shell = shells()
+    shell.plain("import store")
+    assert shell.cell("r = store.bump()") == "executed"
+    assert shell.reasons[-1].startswith("not-saved  type of store:cfg changed")
+    assert shell.cell("r = store.bump()") == "executed"
+    assert shell["r"] == 3
+
+
+def test_what_another_process_reads_is_not_heard() -> None:
+    import os
+
+    from incnb import Config
+    from incnb.dependencies.config import Place, Readings
+    from incnb.fingerprint.code import Read
+
+    cfg = Config(a=1, b=2)
+    readings = Readings([(Place(None, Read("cfg")), cfg)], lambda ident: True)
+    readings.start()
+    try:
+        pid = os.fork()
+        if not pid:
+            os._exit(cfg.a)
+        os.waitpid(pid, 0)
+    finally:
+        readings.stop()
+    assert [d.locator for d in readings.dependencies] == ["cfg"]
+
+
 # -- what is left behind
 
 
@@ -339,21 +387,34 @@ def test_failing_again_is_not_told_of_other_settings(shells: Shells) -> None:
     assert not shell.reason.startswith("last-failed")
 
 
-def test_a_large_value_that_holds_the_live_one_is_not_known_beforehand(shells: Shells) -> None:
-    """The content of a restored model with the live settings in it may differ from what was recorded."""
-    make = "import numpy as np\nclass Model: pass\n"
-    fill = "model = Model()\nmodel.cfg = cfg\nmodel.x = np.zeros(300_000) + cfg.lr"
-    first = shells()
-    first.plain(MAKE + "\n" + make)
-    assert first.cell(fill) == "executed"
-    assert first.cell("r = model.cfg.seed") == "executed"
-    second = shells()
-    second.ip.run_line_magic("unload_ext", "incnb")
-    second.ip.run_line_magic("load_ext", "incnb")
-    second.plain(OTHER + "\n" + make)
-    assert second.cell(fill) == "reused", second.reasons
-    assert second.cell("r = model.cfg.seed") == "executed"
-    assert second["r"] == 8
+@pytest.mark.kernel
+def test_in_a_kernel_a_pending_value_with_live_settings_in_it_is_loaded_to_compare(notebook: Any) -> None:
+    """What a restored model holds of the live settings may differ from what was recorded of it."""
+    make = "import numpy as np\nclass Model: pass\ndef seed(m):\n    return m.cfg.seed"
+    fill = "%%incremental\nmodel = Model()\nmodel.cfg = cfg\nmodel.x = np.zeros(300_000) + cfg.lr"
+    use = "%%incremental\nr = seed(model), float(model.x[0])"
+    with notebook.kernel() as nb:
+        nb.run(MAKE + "\n" + make)
+        assert [nb.status(fill), nb.status(use)] == ["executed", "executed"]
+    with notebook.kernel() as nb:
+        nb.run(OTHER + "\n" + make)
+        assert nb.status(fill) == "reused"
+        assert nb.status(use) == "executed"
+        assert nb.run("print(r)").stdout.startswith("(8, ")
+        assert (
+            nb.status("%%incremental --config cfg['seed']\ndef train(c):\n    return c.lr\nprint(train(cfg))")
+            == "executed"
+        )
+    with notebook.kernel() as nb:
+        nb.run(OTHER + "\n" + make)
+        cell = "%%incremental --config cfg['seed']\ndef train(c):\n    return c.lr\nprint(train(cfg))"
+        assert nb.status(cell) == "reused"
+        nb.run(edited(("'lr': 0.01", "'lr': 0.02"), ("'seed': 7", "'seed': 8")))
+        assert nb.status(cell) == "executed"
+        assert nb.reason == "config cfg['lr']"
+        nb.run(edited(("'seed': 7", "'seed': 9")))
+        assert nb.status(cell) == "executed"
+        assert nb.reason == "config --config cfg['seed']"
 
 
 # -- the option
