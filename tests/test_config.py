@@ -184,7 +184,7 @@ def test_from_files(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=f"{name} cannot be read: ") as told:
             Config.load(tmp_path / name)
         assert "\n" not in str(told.value)
-    with pytest.raises(ConfigError, match="loaded from .yaml, .yml, .toml or .json"):
+    with pytest.raises(ConfigError, match="loaded from"):
         Config.load("a.ini")
     with pytest.raises(FileNotFoundError):
         Config.load(tmp_path / "none.yaml")

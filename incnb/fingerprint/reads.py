@@ -106,7 +106,8 @@ def _field(value: Any, cls: type, key: str) -> tuple[Any] | None:
     return (fields[key],) if key in fields else None
 
 
-_PLAIN_LOOKUPS = [vars(cls)["__getattribute__"] for cls in (object, types.SimpleNamespace, tuple, list, dict)]
+_GROUND = (object, types.SimpleNamespace, tuple, list, dict)
+_PLAIN_LOOKUPS = [vars(cls)["__getattribute__"] for cls in _GROUND if "__getattribute__" in vars(cls)]
 _TUPLE_GETTER = type(vars(collections.namedtuple("_Pair", "first"))["first"])
 
 
