@@ -177,9 +177,12 @@ class Readings:
                 if type(part) is Config and is_simple(key)
             ]
 
-    def start(self) -> None:
+    def start(self, *, remembered: bool = False) -> None:
+        """Listen from now on; `remembered`: a cache may answer, which read its keys when it was filled."""
         config.listen(self)
         _watch_forks()
+        if remembered:
+            self.unheard()
 
     def stop(self) -> None:
         config.listen(None)
@@ -208,8 +211,8 @@ class Readings:
     def made(self, made: Config) -> None:
         self._made.add(id(made))
 
-    def forked(self) -> None:
-        """What another process reads is not heard here."""
+    def unheard(self) -> None:
+        """Something is read that is not heard here, as in another process: that may be everything."""
         for root in self._roots:
             self.everything(root)
 
@@ -249,6 +252,6 @@ def _watch_forks() -> None:
     def before() -> None:
         listener = config._listener
         if isinstance(listener, Readings):
-            listener.forked()
+            listener.unheard()
 
     os.register_at_fork(before=before)

@@ -111,7 +111,7 @@ class Run:
                 self.closure.add(Kind.VALUE, shared)
             self._inputs = Inputs(roots, self.namespace, self._codes())
             self._readings = Readings(self.closure.configs, self._inputs.knows, strict=not self.options.ignore)
-            self._readings.start()
+            self._readings.start(remembered=any(info.currsize for _, info in self._caches.values()))
             self._capture = Capture(self.shell)
             self._capture.start()
         self._watch.start()

@@ -252,14 +252,14 @@ def test_a_config_that_nothing_leads_to_is_not_passed_over(shells: Shells) -> No
 
 
 def test_a_module_that_binds_another_one_while_the_cell_runs_is_not_recorded(shells: Shells) -> None:
-    Path("store.py").write_text(
+    Path("shelf.py").write_text(
         "from incnb import Config\ncfg = Config(n=1)\ndef bump():\n    global cfg\n    cfg = cfg.with_(n=cfg.n + 1)\n    return cfg.n\n"
     )
     shell = shells()
-    shell.plain("import store")
-    assert shell.cell("r = store.bump()") == "executed"
-    assert shell.reasons[-1].startswith("not-saved  type of store:cfg changed")
-    assert shell.cell("r = store.bump()") == "executed"
+    shell.plain("import shelf")
+    assert shell.cell("r = shelf.bump()") == "executed"
+    assert shell.reasons[-1].startswith("not-saved  type of shelf:cfg changed")
+    assert shell.cell("r = shelf.bump()") == "executed"
     assert shell["r"] == 3
 
 
@@ -281,6 +281,23 @@ def test_what_another_process_reads_is_not_heard() -> None:
     finally:
         readings.stop()
     assert [d.locator for d in readings.dependencies] == ["cfg"]
+
+
+def test_what_a_cache_answers_was_read_when_it_was_filled(shells: Shells) -> None:
+    """The cell calls a cached function and reads no key: the cache knows the answer."""
+    make = "\nimport functools\n@functools.cache\ndef f(x):\n    return cfg.lr * x"
+    first = shells()
+    first.plain(MAKE + make)
+    assert first.cell("a = f(3)") == "executed"
+    assert first.cell("r = f(3) + 1") == "executed"
+    second = shells()
+    second.plain(MAKE + make)
+    assert second.cell("r = f(3) + 1") == "reused", second.reasons
+    third = shells()
+    third.plain(edited(("'lr': 0.01", "'lr': 5")) + make)
+    assert third.cell("a = f(3)") == "executed"
+    assert third.cell("r = f(3) + 1") == "executed"
+    assert third["r"] == 16
 
 
 # -- what is left behind
