@@ -30,7 +30,7 @@ TYPE = bindings.TYPE
 PRESENCE = bindings.PRESENCE
 ASKED = "--config "
 PARTS_LIMIT = 200
-_SECRETS = ("passw", "secret", "token", "apikey", "api_key", "credential", "private")
+_SECRETS = ("passw", "secret", "token", "apikey", "api_key", "credential", "private", "pwd", "passphrase")
 
 Steps = tuple[tuple[str, Any], ...]
 Scope = Callable[[str | None, str], dict[str, Any] | None]
@@ -90,11 +90,14 @@ def _value(value: Any, last: Steps = ()) -> Resolved:
         fp = fingerprint(value).hex()
     except Unfingerprintable as error:
         return Resolved(Kind.CONFIG, None, f"cannot be fingerprinted: {error}", "", value)
-    secret = any(word in str(key).lower() for _, key in last for word in _SECRETS)
-    if secret:
+    if any(_is_secret(str(key)) for _, key in last):
         return Resolved(Kind.CONFIG, fp, "", "", None)
     shown = f"a Config of {len(contents(value))}" if type(value) is Config else bindings.show(value)
     return Resolved(Kind.CONFIG, fp, "", shown, value)
+
+
+def _is_secret(text: str) -> bool:
+    return any(word in text.lower() for word in _SECRETS)
 
 
 def asked(expressions: Iterable[str], namespace: dict[str, Any]) -> dict[str, Resolved]:
@@ -104,7 +107,8 @@ def asked(expressions: Iterable[str], namespace: dict[str, Any]) -> dict[str, Re
         locator = ASKED + expression
         try:
             value = eval(compile(expression, "<--config>", "eval", dont_inherit=True), namespace)
-            found[locator] = Resolved(Kind.CONFIG, fingerprint(value).hex(), "", bindings.show(value), value)
+            shown = "" if _is_secret(expression) else bindings.show(value)
+            found[locator] = Resolved(Kind.CONFIG, fingerprint(value).hex(), "", shown, value if shown else None)
         except KeyboardInterrupt:
             raise
         except Unfingerprintable as error:
@@ -195,6 +199,8 @@ class Readings:
     # -- told by the Configs
 
     def key(self, read: Config, key: str | int) -> None:
+        if (id(read), "key", key) in self._seen:
+            return  # as in a loop
         value = contents(read).get(key, ABSENT)
         if type(value) is Config:
             self._note(read, "type", key, lambda place: (TYPE + place.at(key).locator, _type(value)))

@@ -389,6 +389,11 @@ def test_secrets_are_not_shown(shells: Shells) -> None:
     shell, status = twice(shells, [make], "r = len(cfg.api_token)", [make.replace("s3cr3t", "0ther")])
     assert status == "executed"
     assert shell.reasons[0] == "config cfg['api_token'] changed"
+    shell.plain("token = 's3cr3t'")
+    assert shell.cell("r = 1", "--config token") == "executed"
+    shell.plain("token = '0ther'")
+    assert shell.cell("r = 1", "--config token") == "executed"
+    assert shell.reasons[0] == "config --config token changed"
     assert all("s3cr3t" not in path.read_text(errors="replace") for path in shell.folder.rglob("*.json*"))
 
 
@@ -435,6 +440,27 @@ def test_in_a_kernel_a_pending_value_with_live_settings_in_it_is_loaded_to_compa
 
 
 # -- the option
+
+
+@pytest.mark.parametrize(
+    ("line", "expressions"),
+    [
+        ("--config cfg.lr", ("cfg.lr",)),
+        ("--config cfg['lr'] k", ("cfg['lr']", "k")),
+        ('--config cfg["lr"] --quiet', ('cfg["lr"]',)),
+        ("--config \"cfg['a b'] + 1\" 'f(1, 2)'", ("cfg['a b'] + 1", "f(1, 2)")),
+        ("--config=cfg['lr'] --config k", ("cfg['lr']", "k")),
+        ("--config=\"a == 'b'\"", ("a == 'b'",)),
+        ("--name 'a b' --config x --ignore y z", ("x",)),
+    ],
+)
+def test_expressions_are_read_as_they_were_meant(line: str, expressions: tuple[str, ...]) -> None:
+    from incnb.engine.options import Options, parse
+
+    assert parse(line).config == expressions
+    assert parse("", Options(config=("a",))).config == ("a",)
+    assert parse("--name 'a b' --ignore y z").ignore == ("y", "z")
+    assert parse("--name 'a b' --ignore y z").name == "a b"
 
 
 def test_the_value_of_an_expression_is_a_dependency(shells: Shells) -> None:
