@@ -230,6 +230,9 @@ class Closure:
         resolved = self.environment.resolve(Kind.MODULE, value.__name__)
         self._met(resolved)
         self.keep(value.__name__, resolved)
+        for name, part in list(value.__dict__.items()):
+            if type(part) is Config:  # part of the whole; what is read of it is heard as well
+                self._config(config.Place(value.__name__, Read(name)), part)
 
     def _object(self, module_name: str | None, read: Read, namespace: dict[str, Any]) -> None:
         locator = bindings.locator(module_name, read)
@@ -350,6 +353,8 @@ class Closure:
                     self.add(Kind.MODULE, f"{part} (file)")
                     self._files.add(module.find(part) or "")
                     self.libraries |= module.library_imports(part)
+                    for loaded, taken in module.loaded_reads(part):
+                        self._in_module(loaded, () if taken is None else (("attr", taken),))
             if attribute is not None and f"{name}.{attribute}" not in sys.modules:
                 self.imported(f"{name}.{attribute}", None, maybe=True)
             return

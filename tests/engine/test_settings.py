@@ -201,6 +201,28 @@ def test_a_config_of_a_project_module_is_followed_by_key(shells: Shells) -> None
         assert third.reasons[0].endswith("cfg['lr'] changed: 1 → 22222"), third.reasons
 
 
+def test_a_module_that_is_imported_by_the_cell_reads_from_one_that_is_loaded(shells: Shells) -> None:
+    Path("base.py").write_text("from incnb import Config\nx = 1\nother = 2\ncfg = Config(a=1, b=2)\n")
+    for source in ("from base import x, cfg\ny = x + cfg.a\n", "import base\ny = base.x + base.cfg.a\n"):
+        Path("late.py").write_text(source)
+        cell = "import late\nr = late.y"
+        for setting, expected in (("", 2), ("base.x = 5", 6), ("base.cfg = base.cfg.with_(a=4)", 5)):
+            for status in ("executed", "reused"):
+                shell = shells()
+                shell.plain(f"import base\n{setting}")
+                assert shell.cell(cell) == status, (source, setting, shell.reasons)
+                assert shell["r"] == expected
+        Path("late.py").write_text(source + "z = 1\n")
+
+
+def test_a_module_that_is_handed_on_as_a_whole(shells: Shells) -> None:
+    Path("whole.py").write_text("from incnb import Config\ncfg = Config(a=1, b=2)\n")
+    for setting, status in (("", "executed"), ("", "reused"), ("whole.cfg = whole.cfg.with_(a=4)", "executed")):
+        shell = shells()
+        shell.plain(f"import whole\ndef f(m):\n    return m.cfg.a\n{setting}")
+        assert shell.cell("r = f(whole)") == status, shell.reasons
+
+
 def test_what_is_inside_something_else_counts_as_a_whole(shells: Shells) -> None:
     holder = "class Model:\n    def __init__(self, cfg):\n        self.cfg = cfg\n    def fit(self):\n        return self.cfg.lr\nm = Model(cfg)"
     cell = "r = m.fit()"
