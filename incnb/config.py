@@ -297,7 +297,8 @@ def _frozen(value: Any, where: str) -> Any:
         parts = tuple(_frozen(part, f"{where}[{i}]") for i, part in enumerate(value))
         return value if cls is tuple and all(a is b for a, b in zip(value, parts, strict=True)) else parts
     if cls in (set, frozenset):
-        return frozenset(_frozen(part, where) for part in value)
+        kept = frozenset(_frozen(part, where) for part in value)
+        return value if cls is frozenset and all(_frozen(part, where) is part for part in value) else kept
     if isinstance(value, enum.Enum | type) or (isinstance(value, PurePath) and cls.__module__.startswith("pathlib")):
         return value
     if any(f"{base.__module__}.{base.__qualname__}" in _IMMUTABLE_BY_NAME for base in cls.__mro__):

@@ -25,6 +25,8 @@ from incnb.fingerprint.code import Read, references
 from incnb.fingerprint.encoder import follow
 from incnb.model import Dependency, Kind
 
+_IMMUTABLE_TYPE = 1 << 8  # made in C: nobody sets an attribute of it
+
 
 class Closure(Collected):
     """Follows reads from a cell and collects dependencies, findings and the objects met."""
@@ -196,6 +198,9 @@ class Closure(Collected):
         resolved = self.environment.resolve(Kind.MODULE, value.__name__)
         self._met(resolved)
         self.keep(value.__name__, resolved)
+        for name, part in list(value.__dict__.items()):
+            if type(part) is Config:  # part of the whole; what is read of it is heard as well
+                self._config(config.Place(value.__name__, Read(name)), part)
 
     def _object(self, module_name: str | None, read: Read, namespace: dict[str, Any], called: bool = False) -> None:
         locator = bindings.locator(module_name, read)
@@ -256,7 +261,8 @@ class Closure(Collected):
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)
-                if not read.path and isinstance(owner, types.ModuleType | type):
+                fixed = isinstance(owner, type) and owner.__flags__ & _IMMUTABLE_TYPE
+                if not read.path and isinstance(owner, types.ModuleType | type) and not fixed:
                     what = f"{function.__qualname__}() may set attributes of {read.name}"
                     self._find(Finding("untracked", what))
         for finding in function_findings(found):
@@ -343,6 +349,8 @@ class Closure(Collected):
                     self._files.add(module.find(part) or "")
                     for library in module.library_imports(part):
                         self._library(library)
+                    for loaded, taken in module.loaded_reads(part):
+                        self._in_module(loaded, () if taken is None else (("attr", taken),))
             if attribute is not None and f"{name}.{attribute}" not in sys.modules:
                 self.imported(f"{name}.{attribute}", None, maybe=True)
             return

@@ -30,7 +30,7 @@ TYPE = bindings.TYPE
 PRESENCE = bindings.PRESENCE
 ASKED = "--config "
 PARTS_LIMIT = 200
-_SECRETS = ("passw", "secret", "token", "apikey", "api_key", "credential", "private")
+_SECRETS = ("passw", "secret", "token", "apikey", "api_key", "credential", "private", "pwd", "passphrase")
 
 Steps = tuple[tuple[str, Any], ...]
 Scope = Callable[[str | None, str], dict[str, Any] | None]
@@ -90,11 +90,14 @@ def _value(value: Any, last: Steps = ()) -> Resolved:
         fp = fingerprint(value).hex()
     except Unfingerprintable as error:
         return Resolved(Kind.CONFIG, None, f"cannot be fingerprinted: {error}", "", value)
-    secret = any(word in str(key).lower() for _, key in last for word in _SECRETS)
-    if secret:
+    if any(_is_secret(str(key)) for _, key in last):
         return Resolved(Kind.CONFIG, fp, "", "", None)
     shown = f"a Config of {len(contents(value))}" if type(value) is Config else bindings.show(value)
     return Resolved(Kind.CONFIG, fp, "", shown, value)
+
+
+def _is_secret(text: str) -> bool:
+    return any(word in text.lower() for word in _SECRETS)
 
 
 def asked(expressions: Iterable[str], namespace: dict[str, Any]) -> dict[str, Resolved]:
@@ -104,7 +107,8 @@ def asked(expressions: Iterable[str], namespace: dict[str, Any]) -> dict[str, Re
         locator = ASKED + expression
         try:
             value = eval(compile(expression, "<--config>", "eval", dont_inherit=True), namespace)
-            found[locator] = Resolved(Kind.CONFIG, fingerprint(value).hex(), "", bindings.show(value), value)
+            shown = "" if _is_secret(expression) else bindings.show(value)
+            found[locator] = Resolved(Kind.CONFIG, fingerprint(value).hex(), "", shown, value if shown else None)
         except KeyboardInterrupt:
             raise
         except Unfingerprintable as error:
@@ -155,11 +159,12 @@ class Readings:
     """Listens to all Configs while one cell runs, and keeps what was read in order.
 
     `roots` are the places of the cell's Configs with what was found there, `known` says of any object, by id, whether
-    it is inside of something that the cell relies on as a whole.
+    it is inside of something that the cell relies on as a whole; not `strict`: the user named things to ignore.
     """
 
-    def __init__(self, roots: Iterable[tuple[Place, Config]], known: Callable[[int], bool]):
+    def __init__(self, roots: Iterable[tuple[Place, Config]], known: Callable[[int], bool], *, strict: bool = True):
         self._known = known
+        self._strict = strict
         self._made: set[int] = set()  # ids of what was made while listening; an id that is used again is one of those
         self._places: dict[int, list[Place]] = {}
         self._roots = [found for _, found in roots]  # kept alive, so that ids stay theirs
@@ -168,7 +173,7 @@ class Readings:
         self.problems: list[str] = []  # why the run must not be kept
         todo = list(roots)
         while todo:
-            place, found = todo.pop()
+            place, found = todo.pop(0)
             self._places.setdefault(id(found), []).append(place)
             todo += [
                 (place.at(key), part)
@@ -176,9 +181,12 @@ class Readings:
                 if type(part) is Config and is_simple(key)
             ]
 
-    def start(self) -> None:
+    def start(self, *, remembered: bool = False) -> None:
+        """Listen from now on; `remembered`: a cache may answer, which read its keys when it was filled."""
         config.listen(self)
         _watch_forks()
+        if remembered:
+            self.unheard()
 
     def stop(self) -> None:
         config.listen(None)
@@ -191,6 +199,8 @@ class Readings:
     # -- told by the Configs
 
     def key(self, read: Config, key: str | int) -> None:
+        if (id(read), "key", key) in self._seen:
+            return  # as in a loop
         value = contents(read).get(key, ABSENT)
         if type(value) is Config:
             self._note(read, "type", key, lambda place: (TYPE + place.at(key).locator, _type(value)))
@@ -207,8 +217,8 @@ class Readings:
     def made(self, made: Config) -> None:
         self._made.add(id(made))
 
-    def forked(self) -> None:
-        """What another process reads is not heard here."""
+    def unheard(self) -> None:
+        """Something is read that is not heard here, as in another process: that may be everything."""
         for root in self._roots:
             self.everything(root)
 
@@ -219,7 +229,7 @@ class Readings:
         self._seen.add(ident)
         places = self._places.get(id(read))
         if places is None:
-            if not self._known(id(read)):
+            if self._strict and not self._known(id(read)):
                 self.problems.append("it read a Config that nothing the cell reads leads to")
             return
         try:
@@ -248,6 +258,6 @@ def _watch_forks() -> None:
     def before() -> None:
         listener = config._listener
         if isinstance(listener, Readings):
-            listener.forked()
+            listener.unheard()
 
     os.register_at_fork(before=before)

@@ -12,6 +12,7 @@ import xxhash
 from incnb.dependencies import ambient, bindings, config, env, file, module, package, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
+from incnb.fingerprint.encoder import follow
 from incnb.model import Kind, shorten
 
 #: Answers for names whose value is not loaded: the fingerprint at a locator, or None when it must be loaded first.
@@ -110,7 +111,9 @@ class Environment:
         name, read = bindings.parse(locator)
         if name is None and read.name not in self.namespace and self._alone(read.name):
             return sharing.ALONE
-        return self.binding(name, read, "").value
+        namespace = self._scope(name, read.name)
+        value, taken, _ = follow(namespace, read) if namespace is not None else (None, 0, False)
+        return value if taken == len(read.path) else None
 
     def binding(self, module_name: str | None, read: Read, locator: str) -> Resolved:
         """What a name in the notebook, or in a module, is bound to at the end of its path."""

@@ -144,6 +144,38 @@ def library_imports(name: str) -> set[str]:
     return {t for t in tops if t and t not in sys.stdlib_module_names and not is_project(t)}
 
 
+def loaded_reads(name: str) -> Iterator[tuple[types.ModuleType, str | None]]:
+    """What a module that is not loaded takes from project modules that are: the module, and the name (None: any)."""
+    path = find(name) or ""
+    if not path.endswith(".py") or not Path(path).is_file():
+        return
+    status = Path(path).stat()
+    for base, attribute in _taken(path, (status.st_mtime_ns, status.st_ctime_ns), status.st_size):
+        full = _absolute(base, name, path)
+        others: list[tuple[str, str | None]] = [(full, attribute)]
+        others += [(f"{full}.{attribute}", None)] if attribute is not None else [(full.partition(".")[0], None)]
+        for other, taken in dict.fromkeys(others):
+            loaded = sys.modules.get(other)
+            if isinstance(loaded, types.ModuleType) and is_project(other):
+                yield loaded, taken
+
+
+@lru_cache(256)
+def _taken(path: str, stamp: tuple[int, int], size: int) -> tuple[tuple[str, str | None], ...]:
+    try:
+        tree = ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ()
+    found: dict[tuple[str, str | None], None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, None): None for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            found |= {(base, None if alias.name == "*" else alias.name): None for alias in node.names}
+    return tuple(found)
+
+
 def _absolute(name: str, importer: str, path: str) -> str:
     level = len(name) - len(name.lstrip("."))
     if level == 0:

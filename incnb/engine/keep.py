@@ -14,7 +14,8 @@ from incnb.fingerprint import ABSENT, Unfingerprintable
 from incnb.fingerprint.door import encode_with
 from incnb.outputs.events import Event
 from incnb.outputs.held import held
-from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in, resolver, restore
+from incnb.outputs.loaded import resolver, restore
+from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in
 from incnb.store import LoadError, Store, load
 
 INLINE = 64 * 1024

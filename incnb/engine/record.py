@@ -138,11 +138,13 @@ class Run:
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
-            if len(roots) > 1:
-                self.closure.add(Kind.VALUE, sharing.locator([r.locator for r in roots]))
+            found = [f.dependency for f in self.closure.found.values()]
+            shared = sharing.among([r.locator for r in roots], found)
+            if shared is not None:
+                self.closure.add(Kind.VALUE, shared)
             self._inputs = Inputs(roots, self.namespace, self._codes())
-            self._readings = Readings(self.closure.configs, self._inputs.knows)
-            self._readings.start()
+            self._readings = Readings(self.closure.configs, self._inputs.knows, strict=not self.options.ignore)
+            self._readings.start(remembered=any(info.currsize for _, info in self._caches.values()))
             self._capture = Capture(self.shell)
             self._capture.start()
             again, capture = self._judged.again, self._capture
@@ -400,7 +402,8 @@ class Run:
         """When the inputs share nothing, those that are left share nothing."""
         for key, found in list(self.closure.found.items()):
             if key[1].startswith(sharing.PREFIX) and found.dependency.fp == sharing.nothing():
-                left = [r.locator for r in self._inputs.roots if self.closure.is_left((Kind.VALUE, r.locator))]
+                held = self.closure.is_left
+                left = [n for n in sharing.named(key[1]) if held((Kind.VALUE, n)) or held((Kind.CODE, n))]
                 dependency = replace(found.dependency, locator=sharing.locator(left))
                 self.closure.found[key] = Found(dependency, found.value)
 

@@ -24,9 +24,10 @@ from incnb.model import Code, IncnbError, Reason
 from incnb.outputs import ambient, files
 from incnb.outputs.events import Event, Replayed
 from incnb.outputs.events import replay as play
+from incnb.outputs.loaded import Loaded, resolver, restore
 from incnb.outputs.pending import Lost, Pending, PendingGroup
 from incnb.outputs.streams import Capture
-from incnb.outputs.variables import RESULT, Loaded, resolver, restore
+from incnb.outputs.variables import RESULT
 from incnb.store import BlobRef, LoadError, Store, StoredTrace, StoreError, load
 
 _FAILURES = (StoreError, LoadError, Lost, LookupError, AttributeError, TypeError, ValueError, OSError, IncnbError)

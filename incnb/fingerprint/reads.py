@@ -7,12 +7,13 @@ is looked at; the first step that cannot be taken so ends the path with the whol
 from __future__ import annotations
 
 import builtins
+import collections
 import types
 from typing import Any
 
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read
-from incnb.fingerprint.registry import part_taker
+from incnb.fingerprint.registry import find_handler, part_taker
 
 
 class _Absent:
@@ -47,15 +48,13 @@ def take_step(value: Any, kind: str, key: Any) -> tuple[Any] | None:
     """The part of `value` at one step, wrapped; None when the path cannot be followed there. ABSENT = no such part."""
     cls = type(value)
     if kind == "attr":
-        if issubclass(cls, types.ModuleType):
-            return _in_module(value, key)
-        if _plain_fields(cls):
-            fields = origin.fields(value)
-            if key in fields:
-                return (fields[key],)
-        return None
+        return _in_module(value, key) if issubclass(cls, types.ModuleType) else _field(value, cls, key)
+    if type(key) is int and key < 0:
+        return None  # no locator is written for it
     if cls is dict:
         return (value[key],) if key in value else (ABSENT,)
+    if cls in (list, tuple):
+        return None if type(key) is not int else (value[key],) if key < len(value) else (ABSENT,)
     part = part_taker(cls)
     return part(value, key) if part is not None else None
 
@@ -88,21 +87,28 @@ def _is_data_descriptor(member: Any) -> bool:
     return hasattr(type(member), "__set__") or hasattr(type(member), "__delete__")
 
 
-def _plain_fields(cls: type) -> bool:
-    """Whether attributes of instances are stored fields and nothing else: no property, no `__getattr__`, no slots."""
-    if cls is types.SimpleNamespace or (cls.__module__ == "argparse" and cls.__qualname__ == "Namespace"):
-        return True
-    members = origin.class_dict(cls)
-    if "__dataclass_fields__" not in members or "__slots__" in members:
-        return False
-    return origin.mro(cls)[1:] == (object,) and not any(
-        name in ("__getattr__", "__getattribute__", "__class__")
-        or (_is_data_descriptor(member) and name not in _INSTANCE_SLOTS)
-        for name, member in members.items()
-    )
+def _field(value: Any, cls: type, key: str) -> tuple[Any] | None:
+    """What an object keeps under a name, where loading the attribute runs nothing of its class: no property, no
+    `__getattr__`. A field of a type that is known by what it means (a frame) is no field of its own."""
+    if issubclass(cls, type | types.FunctionType) or (cls is not types.SimpleNamespace and find_handler(cls)):
+        return None
+    if _class_attribute(cls, "__getattribute__") not in _PLAIN_LOOKUPS:
+        return None
+    member = _class_attribute(cls, key)
+    if type(member) in (types.MemberDescriptorType, _TUPLE_GETTER):  # a slot, a field of a named tuple
+        try:
+            return (member.__get__(value, cls),)
+        except AttributeError:
+            return None
+    if _is_data_descriptor(member):
+        return None
+    fields = origin.fields(value)
+    return (fields[key],) if key in fields else None
 
 
-_INSTANCE_SLOTS = ("__dict__", "__weakref__")
+_GROUND = (object, types.SimpleNamespace, tuple, list, dict)
+_PLAIN_LOOKUPS = [vars(cls)["__getattribute__"] for cls in _GROUND if "__getattribute__" in vars(cls)]
+_TUPLE_GETTER = type(vars(collections.namedtuple("_Pair", "first"))["first"])
 
 
 def render(name: str, path: tuple[tuple[str, Any], ...]) -> str:

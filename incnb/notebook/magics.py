@@ -77,7 +77,7 @@ class IncMagics(Magics):
         """Reuse this cell's result while everything it relied on is as it was; else execute it, and say why.
 
         Options: --name TEXT, --quiet, --force (execute this time), --off, --version TEXT (another text invalidates),
-        --ignore NAME (do not rely on this name).
+        --ignore NAME (do not rely on this name), --config EXPR (rely on what an expression comes to).
         """
         # cells are handled by the transformers; this runs only where another magic calls it as a function
         raise UsageError(

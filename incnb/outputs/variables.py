@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from incnb.fingerprint import Unfingerprintable, origin
 from incnb.fingerprint.door import encode
-from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, tensor_storage, walk
+from incnb.fingerprint.graph import Path, TooLarge, array_base, mutable_objects, tensor_storage
 from incnb.fingerprint.instances import is_plain_instance
 from incnb.model import IncnbError
 from incnb.outputs import columns, patches
@@ -204,8 +204,8 @@ class Group:
     names: list[str]
     pickled: Pickled
     patched: list[str] = field(default_factory=list)
-    partial: bool = False  # refers to objects whose content may differ at reuse
     refers: list[tuple[Any, ...]] = field(default_factory=list)  # to objects of the inputs
+    partial: bool = False  # some of those may hold other things at reuse
 
     @property
     def size(self) -> int:
@@ -317,8 +317,8 @@ def save(
                 sorted(n for n in own if n != PATCHES),
                 pickled,
                 patched,
-                inputs.partial,
                 list(dict.fromkeys(inputs.referred)),
+                inputs.partial,
             )
         )
     return groups
@@ -406,44 +406,3 @@ def _held(value: Any, name: str, owned: Callable[[Any], bool]) -> dict[int, Any]
         return held(value, owned)
     except TooLarge:
         raise NotSaved(f"{name} is too large to follow what it shares") from None
-
-
-def resolver(namespaces: Callable[[str], dict[str, Any]]) -> Callable[[tuple[Any, ...]], object]:
-    """Finds the live object that a reference stands for."""
-
-    def resolve(reference: tuple[Any, ...]) -> object:
-        module, name, steps, path = reference
-        value = namespaces(module)[name]
-        for kind, key in steps:
-            value = value.__dict__[key] if kind == "attr" else value[key]
-        return walk(value, path)
-
-    return resolve
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A group in memory, not bound yet."""
-
-    values: dict[str, Any]
-    states: list[tuple[Any, str, Any]]
-
-    def fits(self) -> bool:
-        return all(patches.fits(*state) for state in self.states)
-
-    def patch(self) -> None:
-        for value, kind, state in self.states:
-            patches.apply(value, kind, state)
-
-
-def restore(
-    data: bytes | memoryview,
-    buffers: list[Any],
-    resolve: Callable[[tuple[Any, ...]], object],
-    namespace: dict[str, Any],
-    load: Callable[..., Any],
-) -> Loaded:
-    """Unpickle a group; nothing live is touched. Raises what `load` raises."""
-    values = load(data, buffers, resolve=resolve, namespace=namespace)
-    states = values.pop(PATCHES, [])
-    return Loaded(values, states)

@@ -198,10 +198,32 @@ def test_steps_through_stored_fields_only() -> None:
         Described.b = Removing()
         class Ordinary:
             def __init__(self): self.a = 1
+        class Proxy:
+            def __init__(self): object.__setattr__(self, "a", 1)
+            def __getattribute__(self, name): return 5
+        import typing
+        class Pair(typing.NamedTuple):
+            a: int = 1
+            @property
+            def b(self): return self.a
     """)
     assert take_step(book.Plain(), "attr", "a") == (1,)
-    for cls in (book.Child, book.Slotted, book.Computed, book.Answering, book.Asked, book.Described, book.Ordinary):
+    for cls in (book.Child, book.Slotted, book.Ordinary, book.Computed, book.Answering, book.Described, book.Pair):
+        assert take_step(cls(), "attr", "a") == (1,), cls
+        for name in ("b", "missing", "__class__", "__dict__", "__eq__"):
+            assert take_step(cls(), "attr", name) is None or (cls is book.Child and name == "b"), (cls, name)
+    for cls in (book.Asked, book.Proxy):
         assert take_step(cls(), "attr", "a") is None, cls
+    described = book.Described()
+    described.__dict__["b"] = 7
+    assert take_step(described, "attr", "b") is None
+    empty = book.Slotted()
+    del empty.a
+    assert take_step(empty, "attr", "a") is None
+    assert take_step([1, 2], "item", 1) == (2,) and take_step((1, 2), "item", 0) == (1,)
+    assert take_step([1, 2], "item", 2) == (ABSENT,) and take_step([1, 2], "item", -1) is None
+    assert take_step({-1: 1}, "item", -1) is None and take_step([1], "item", "a") is None
+    assert take_step(book.Pair, "attr", "a") is None
     plain = book.Plain()
     assert take_step(plain, "attr", "missing") is None
     assert take_step(plain, "attr", "__class__") is None
@@ -211,7 +233,6 @@ def test_steps_through_stored_fields_only() -> None:
     assert take_step({"a": 1}, "item", "b") == (ABSENT,)
     assert take_step(__import__("collections").OrderedDict(a=1), "item", "a") is None
     assert take_step(__import__("collections").defaultdict(int), "item", "a") is None
-    assert take_step([1], "item", 0) is None
 
 
 def test_steps_through_modules() -> None:

@@ -201,6 +201,28 @@ def test_a_config_of_a_project_module_is_followed_by_key(shells: Shells) -> None
         assert third.reasons[0].endswith("cfg['lr'] changed: 1 → 22222"), third.reasons
 
 
+def test_a_module_that_is_imported_by_the_cell_reads_from_one_that_is_loaded(shells: Shells) -> None:
+    Path("base.py").write_text("from incnb import Config\nx = 1\nother = 2\ncfg = Config(a=1, b=2)\n")
+    for source in ("from base import x, cfg\ny = x + cfg.a\n", "import base\ny = base.x + base.cfg.a\n"):
+        Path("late.py").write_text(source)
+        cell = "import late\nr = late.y"
+        for setting, expected in (("", 2), ("base.x = 5", 6), ("base.cfg = base.cfg.with_(a=4)", 5)):
+            for status in ("executed", "reused"):
+                shell = shells()
+                shell.plain(f"import base\n{setting}")
+                assert shell.cell(cell) == status, (source, setting, shell.reasons)
+                assert shell["r"] == expected
+        Path("late.py").write_text(source + "z = 1\n")
+
+
+def test_a_module_that_is_handed_on_as_a_whole(shells: Shells) -> None:
+    Path("whole.py").write_text("from incnb import Config\ncfg = Config(a=1, b=2)\n")
+    for setting, status in (("", "executed"), ("", "reused"), ("whole.cfg = whole.cfg.with_(a=4)", "executed")):
+        shell = shells()
+        shell.plain(f"import whole\ndef f(m):\n    return m.cfg.a\n{setting}")
+        assert shell.cell("r = f(whole)") == status, shell.reasons
+
+
 def test_what_is_inside_something_else_counts_as_a_whole(shells: Shells) -> None:
     holder = "class Model:\n    def __init__(self, cfg):\n        self.cfg = cfg\n    def fit(self):\n        return self.cfg.lr\nm = Model(cfg)"
     cell = "r = m.fit()"
@@ -233,6 +255,71 @@ def test_one_made_in_the_cell_is_no_input(shells: Shells) -> None:
     shell, status = twice(shells, [], "from incnb import Config\nc = Config(a=1)\nr = c.a", [])
     assert status == "reused", shell.reasons
     assert shell["c"].a == 1 and shell["r"] == 1
+
+
+def test_ignored_settings_are_ignored(shells: Shells) -> None:
+    shell, status = twice(shells, [MAKE], "r = cfg.lr", [edited(("'lr': 0.01", "'lr': 0.02"))], "--ignore cfg")
+    assert status == "reused", shell.reasons
+
+
+def test_a_config_that_nothing_leads_to_is_not_passed_over(shells: Shells) -> None:
+    """The net below the static closure: a library keeps one where nobody looks."""
+    Path("site-packages").mkdir()
+    Path("site-packages/hoard.py").write_text("kept = []\ndef get():\n    return kept[0]\n")
+    shell = shells()
+    shell.plain("import sys, os\nsys.path.insert(0, os.path.abspath('site-packages'))\nimport hoard")
+    shell.plain(MAKE + "\nhoard.kept.append(cfg)\ndel cfg")
+    assert shell.cell("r = hoard.get().lr") == "executed"
+    assert "a Config that nothing the cell reads leads to" in shell.reasons[-1]
+
+
+def test_a_module_that_binds_another_one_while_the_cell_runs_is_not_recorded(shells: Shells) -> None:
+    Path("shelf.py").write_text(
+        "from incnb import Config\ncfg = Config(n=1)\ndef bump():\n    global cfg\n    cfg = cfg.with_(n=cfg.n + 1)\n    return cfg.n\n"
+    )
+    shell = shells()
+    shell.plain("import shelf")
+    assert shell.cell("r = shelf.bump()") == "executed"
+    assert shell.reasons[-1].startswith("not-saved  type of shelf:cfg changed")
+    assert shell.cell("r = shelf.bump()") == "executed"
+    assert shell["r"] == 3
+
+
+def test_what_another_process_reads_is_not_heard() -> None:
+    import os
+
+    from incnb import Config
+    from incnb.dependencies.config import Place, Readings
+    from incnb.fingerprint.code import Read
+
+    cfg = Config(a=1, b=2)
+    readings = Readings([(Place(None, Read("cfg")), cfg)], lambda ident: True)
+    readings.start()
+    try:
+        pid = os.fork()
+        if not pid:
+            os._exit(cfg.a)
+        os.waitpid(pid, 0)
+    finally:
+        readings.stop()
+    assert [d.locator for d in readings.dependencies] == ["cfg"]
+
+
+def test_what_a_cache_answers_was_read_when_it_was_filled(shells: Shells) -> None:
+    """The cell calls a cached function and reads no key: the cache knows the answer."""
+    make = "\nimport functools\n@functools.cache\ndef f(x):\n    return cfg.lr * x"
+    first = shells()
+    first.plain(MAKE + make)
+    assert first.cell("a = f(3)") == "executed"
+    assert first.cell("r = f(3) + 1") == "executed"
+    second = shells()
+    second.plain(MAKE + make)
+    assert second.cell("r = f(3) + 1") == "reused", second.reasons
+    third = shells()
+    third.plain(edited(("'lr': 0.01", "'lr': 5")) + make)
+    assert third.cell("a = f(3)") == "executed"
+    assert third.cell("r = f(3) + 1") == "executed"
+    assert third["r"] == 16
 
 
 # -- what is left behind
@@ -324,6 +411,11 @@ def test_secrets_are_not_shown(shells: Shells) -> None:
     shell, status = twice(shells, [make], "r = len(cfg.api_token)", [make.replace("s3cr3t", "0ther")])
     assert status == "executed"
     assert shell.reasons[0] == "config cfg['api_token'] changed"
+    shell.plain("token = 's3cr3t'")
+    assert shell.cell("r = 1", "--config token") == "executed"
+    shell.plain("token = '0ther'")
+    assert shell.cell("r = 1", "--config token") == "executed"
+    assert shell.reasons[0] == "config --config token changed"
     assert all("s3cr3t" not in path.read_text(errors="replace") for path in shell.folder.rglob("*.json*"))
 
 
@@ -339,24 +431,58 @@ def test_failing_again_is_not_told_of_other_settings(shells: Shells) -> None:
     assert not shell.reason.startswith("last-failed")
 
 
-def test_a_large_value_that_holds_the_live_one_is_not_known_beforehand(shells: Shells) -> None:
-    """The content of a restored model with the live settings in it may differ from what was recorded."""
-    make = "import numpy as np\nclass Model: pass\n"
-    fill = "model = Model()\nmodel.cfg = cfg\nmodel.x = np.zeros(300_000) + cfg.lr"
-    first = shells()
-    first.plain(MAKE + "\n" + make)
-    assert first.cell(fill) == "executed"
-    assert first.cell("r = model.cfg.seed") == "executed"
-    second = shells()
-    second.ip.run_line_magic("unload_ext", "incnb")
-    second.ip.run_line_magic("load_ext", "incnb")
-    second.plain(OTHER + "\n" + make)
-    assert second.cell(fill) == "reused", second.reasons
-    assert second.cell("r = model.cfg.seed") == "executed"
-    assert second["r"] == 8
+@pytest.mark.kernel
+def test_in_a_kernel_a_pending_value_with_live_settings_in_it_is_loaded_to_compare(notebook: Any) -> None:
+    """What a restored model holds of the live settings may differ from what was recorded of it."""
+    make = "import numpy as np\nclass Model: pass\ndef seed(m):\n    return m.cfg.seed"
+    fill = "%%incremental\nmodel = Model()\nmodel.cfg = cfg\nmodel.x = np.zeros(300_000) + cfg.lr"
+    use = "%%incremental\nr = seed(model), float(model.x[0])"
+    with notebook.kernel() as nb:
+        nb.run(MAKE + "\n" + make)
+        assert [nb.status(fill), nb.status(use)] == ["executed", "executed"]
+    with notebook.kernel() as nb:
+        nb.run(OTHER + "\n" + make)
+        assert nb.status(fill) == "reused"
+        assert nb.status(use) == "executed"
+        assert nb.run("print(r)").stdout.startswith("(8, ")
+        assert (
+            nb.status("%%incremental --config cfg['seed']\ndef train(c):\n    return c.lr\nprint(train(cfg))")
+            == "executed"
+        )
+    with notebook.kernel() as nb:
+        nb.run(OTHER + "\n" + make)
+        cell = "%%incremental --config cfg['seed']\ndef train(c):\n    return c.lr\nprint(train(cfg))"
+        assert nb.status(cell) == "reused"
+        nb.run(edited(("'lr': 0.01", "'lr': 0.02"), ("'seed': 7", "'seed': 8")))
+        assert nb.status(cell) == "executed"
+        assert nb.reason == "config cfg['lr']"
+        nb.run(edited(("'seed': 7", "'seed': 9")))
+        assert nb.status(cell) == "executed"
+        assert nb.reason == "config --config cfg['seed']"
 
 
 # -- the option
+
+
+@pytest.mark.parametrize(
+    ("line", "expressions"),
+    [
+        ("--config cfg.lr", ("cfg.lr",)),
+        ("--config cfg['lr'] k", ("cfg['lr']", "k")),
+        ('--config cfg["lr"] --quiet', ('cfg["lr"]',)),
+        ("--config \"cfg['a b'] + 1\" 'f(1, 2)'", ("cfg['a b'] + 1", "f(1, 2)")),
+        ("--config=cfg['lr'] --config k", ("cfg['lr']", "k")),
+        ("--config=\"a == 'b'\"", ("a == 'b'",)),
+        ("--name 'a b' --config x --ignore y z", ("x",)),
+    ],
+)
+def test_expressions_are_read_as_they_were_meant(line: str, expressions: tuple[str, ...]) -> None:
+    from incnb.engine.options import Options, parse
+
+    assert parse(line).config == expressions
+    assert parse("", Options(config=("a",))).config == ("a",)
+    assert parse("--name 'a b' --ignore y z").ignore == ("y", "z")
+    assert parse("--name 'a b' --ignore y z").name == "a b"
 
 
 def test_the_value_of_an_expression_is_a_dependency(shells: Shells) -> None:
