@@ -56,7 +56,7 @@ class Watch:
         self._before = leftovers.Snapshot(shell)
         self._guard = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._started = started.Started(is_seen)
+        self._started = started.Started(self._notes)
         self._pid = os.getpid()
 
     def start(self) -> None:
@@ -85,6 +85,10 @@ class Watch:
 
     def _note(self, kind: Kind, what: str) -> None:
         self._seen[Event(kind, what)] = None
+
+    def _notes(self, code: CodeType) -> bool:
+        with self._alone():  # what we look up for it is not the cell's doing
+            return is_seen(code)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
