@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 import types
+import typing
 from typing import Any
 
 from incnb.analysis.findings import Finding
@@ -141,6 +142,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
         if candidate in _UNTRACKED_MODULES:
             why = f"{name} reads {_UNTRACKED_MODULES[candidate]}"
             return [Finding("untracked", why, notices=candidate in _NOTICING)]
+    if value is typing.get_type_hints:
+        return [Finding("unsafe", "get_type_hints")]  # annotations in strings name whatever they like
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
