@@ -253,3 +253,75 @@ def test_every_way_to_code_in_a_module_counts(shells: Shells, what: str) -> None
         results.append((shell.cell(cell), shell["r"]))
     assert results[1][1] == results[0][1]
     assert results[2][1] != results[0][1], (results, shell.reasons)
+
+
+# what a library calls of ours, set up by a cell before: `h` in two versions, the set-up, a cell, and how to undo it
+
+SET_UP: dict[str, tuple[str, str, str, str]] = {
+    "a logging handler": (
+        "import logging\nout = []\ndef h():\n    return {0}\nclass H(logging.Handler):\n    def emit(self, record):\n        out.append(h())",
+        "logging.root.addHandler(H())",
+        "out.clear()\nlogging.error('x')\nr = list(out)",
+        "logging.root.handlers[:] = []",
+    ),
+    "a handler of a named logger": (
+        "import logging\nout = []\ndef h():\n    return {0}\nclass H(logging.Handler):\n    def emit(self, record):\n        out.append(h())\nlog = logging.getLogger('mine')\nhandler = H()",
+        "log.addHandler(handler)",
+        "out.clear()\nlog.error('x')\nr = list(out)",
+        "log.handlers[:] = []",
+    ),
+    "a codec's error handler": (
+        "import codecs\ndef h():\n    return str({0})\ndef on(e):\n    return h(), e.end",
+        "codecs.register_error('mine', on)",
+        "r = 'é'.encode('ascii', 'mine').decode()",
+        "",
+    ),
+    "how warnings are shown": (
+        "import warnings\nout = []\ndef h():\n    return {0}\ndef show(*a, **k):\n    out.append(h())",
+        "old = warnings.showwarning\nwarnings.showwarning = show",
+        "out.clear()\nwarnings.simplefilter('always')\nwarnings.warn('x')\nr = list(out)",
+        "warnings.showwarning = old\nwarnings.resetwarnings()",
+    ),
+    "a method of a library class": (
+        "import json\ndef h():\n    return {0}\ndef default(self, o):\n    return h()",
+        "old = json.JSONEncoder.default\njson.JSONEncoder.default = default",
+        "r = json.dumps([1j])",
+        "json.JSONEncoder.default = old",
+    ),
+    "an adapter": (
+        "import numpy as np\ndef h():\n    return {0}\ndef on(*a):\n    out.append(h())\nout = []",
+        "old = np.seterrcall(on)",
+        "out.clear()\nwith np.errstate(all='call'):\n    np.float64(1) / 0\nr = list(out)",
+        "np.seterrcall(None)",
+    ),
+    "how a class is displayed": (
+        "def h():\n    return str({0})\nclass A: pass\ndef shown(a, p, cycle):\n    p.text(h())\na = A()\nfmt = get_ipython().display_formatter.formatters['text/plain']",
+        "fmt.for_type(A, shown)",
+        "import io, contextlib\nr = get_ipython().display_formatter.format(a)[0]['text/plain']",
+        "fmt.pop(A)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["another session", "the same session"])
+@pytest.mark.parametrize("what", SET_UP)
+def test_what_a_library_was_set_up_to_call_counts(shells: Shells, what: str, later: bool) -> None:
+    setting, set_up, cell, undo = SET_UP[what]
+    results = []
+    shell = shells()
+    for version in (1, 1, 2):
+        text = setting.format(version)
+        if not results or not later:
+            shell = shells()
+            shell.plain(text)
+            shell.plain(set_up)
+        else:  # only the helper is defined again
+            start = text.index("def h()")
+            shell.plain(text[start : text.index("\n", text.index("return", start))])
+        results.append((shell.cell(cell), shell["r"]))
+        if not later and undo:
+            shell.plain(undo)
+    if later and undo:
+        shell.plain(undo)
+    assert results[1][1] == results[0][1]
+    assert results[2][1] != results[0][1], (results, shell.reasons)
