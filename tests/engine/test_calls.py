@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -433,10 +437,8 @@ def test_an_interrupt_before_the_body_gives_the_tool_back(shells: Shells, monkey
 
     shell = shells()
     monkeypatch.setattr(Run, "start", interrupted)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         shell.ip.run_cell("%%incremental\nr = 1", store_history=True)
-    except KeyboardInterrupt:
-        pass
     assert monitoring.get_tool(3) is None and monitoring.get_tool(4) is None
 
 
@@ -480,3 +482,110 @@ def test_a_tool_that_is_taken_away_has_seen_nothing() -> None:
             monitoring.set_events(tool, 0)
     started.stop()
     assert started.ran() is None
+
+
+# -- beside others who watch
+
+BESIDE = """
+import json, os, sys
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+sys.path.insert(0, os.getcwd())
+config = Config()
+config.HistoryManager.enabled = False
+ip = InteractiveShell.instance(config=config)
+ip.run_line_magic("load_ext", "incnb")
+sys.stdout.flush()
+head = "%%incremental\\n" if sys.argv[2] == "tracked" else ""
+seen = []
+
+def tracer(frame, event, arg):
+    if frame.f_code.co_filename.endswith("seenhere.py"):
+        seen.append([event, frame.f_lineno])
+        return tracer
+
+def profiler(frame, event, arg):
+    if frame.f_code.co_filename.endswith("seenhere.py") and event in ("call", "return"):
+        seen.append([event, frame.f_lineno])
+
+if sys.argv[1] == "coverage":
+    import coverage
+    cov = coverage.Coverage(data_file=None, branch=True, include=["*/seenhere.py"], config_file=False)
+    cov.start()
+elif sys.argv[1] == "bdb":
+    import bdb
+    class Debugger(bdb.Bdb):
+        def user_line(self, frame):
+            if frame.f_code.co_filename.endswith("seenhere.py"):
+                seen.append(["line", frame.f_lineno])
+            self.set_step()
+    debugger = Debugger()
+    debugger.reset()
+    sys.settrace(debugger.trace_dispatch)
+elif sys.argv[1] == "settrace":
+    sys.settrace(tracer)
+else:
+    sys.setprofile(profiler)
+for cell in ("import seenhere as lib", "a = lib.f(3)", "b = lib.f(-1)", "c = [lib.f(x) for x in range(4)]", "a = lib.f(3)"):
+    ip.run_cell(head + cell + "\\n", store_history=True).raise_error()
+if sys.argv[1] == "coverage":
+    cov.stop()
+    data = cov.get_data()
+    path = [f for f in data.measured_files() if f.endswith("seenhere.py")][0]
+    seen = [sorted(data.arcs(path)), sorted(cov.analysis2(path)[3])]
+sys.settrace(None)
+sys.setprofile(None)
+print("SEEN", json.dumps(seen))
+if hasattr(sys, "monitoring"):
+    free = [sys.monitoring.get_tool(i) for i in (3, 4)]
+    assert free == [None, None], free
+"""
+LIB = """
+def f(x):
+    if x < 0:
+        return g(x)
+    total = 0
+    for i in range(x):
+        total += i
+    return total
+
+
+def g(x):
+    return -x
+
+
+def never():
+    return 1
+"""
+
+
+def beside(folder: Path, who: str, how: str) -> Any:
+    (folder / "seenhere.py").write_text(LIB)
+    env = {
+        **os.environ,
+        "COVERAGE_CORE": "sysmon",
+        "INCNB_STORE": str(folder / f"store-{who}-{how}"),
+        "INCNB_FOOTER": "off",
+    }
+    here = Path(__file__).resolve().parents[2]
+    env["PYTHONPATH"] = os.pathsep.join([str(here), env.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE, who, how], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("SEEN")]
+    assert lines and not done.returncode, done.stdout + done.stderr
+    return json.loads(lines[0][5:])
+
+
+@pytest.mark.parametrize("who", ["coverage", "bdb", "settrace", "setprofile"])
+def test_those_who_watch_beside_see_what_they_always_see(tmp_path: Path, who: str) -> None:
+    if who == "coverage":
+        pytest.importorskip("coverage")
+    plain, tracked = beside(tmp_path, who, "plain"), beside(tmp_path, who, "tracked")
+    assert plain
+    if who == "coverage":
+        assert tracked == plain
+        return
+    # the last cell is reused: what it would have called is not called
+    assert tracked == plain[: len(tracked)] and len(tracked) < len(plain)
