@@ -46,6 +46,7 @@ class Collected:
         self.missing: list[tuple[tuple[Kind, str], str]] = []  # what cannot be fingerprinted: its key in `found`, why
         self.hidden: dict[int, Any] = {}  # objects with a state that cannot be read, by id
         self.watched = watched
+        self.resizes = False  # an array in place, for all that can be told: it must not be held meanwhile
         self._ways = Ways()
         self._left: Reached | None = None
         self._findings: dict[Finding, None] = {}

@@ -409,6 +409,21 @@ def test_an_output_that_an_unread_input_holds_too_keeps_it(shells: Shells) -> No
         assert shell["box"]["a"] == ([1] if how else [1, 2])
 
 
+def test_a_helper_that_resizes_an_array_in_place_runs_as_it_always_does(shells: Shells, watching: bool) -> None:
+    shell = shells()
+    shell.plain("import numpy as np\na = np.arange(3)\ndef f():\n    a.resize(5)\n    return int(a.sum())")
+    assert shell.cell("r = f()") == "executed"
+    assert shell["r"] == 3 and len(shell["a"]) == 5
+
+
+@pytest.mark.parametrize("word", ["sys.getrefcount(box)", "len(gc.get_referrers(box))"])
+def test_a_helper_that_counts_who_holds_an_object_counts_as_always(shells: Shells, word: str, watching: bool) -> None:
+    shell = shells()
+    shell.plain(f"import sys, gc\nbox = [1]\ndef f():\n    return {word}\nplain = f()")
+    assert shell.cell("r = f()") == "executed"
+    assert shell["r"] == shell["plain"]
+
+
 # -- the tool
 
 
