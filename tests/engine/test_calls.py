@@ -230,6 +230,19 @@ MUST_EXECUTE: dict[str, tuple[str, str]] = {
         "try:\n    f(g())\nexcept ValueError:\n    r = 1\nexcept NameError:\n    r = 2",
     ),
     "a generator that is made only": ("def f():\n    {3}\n    return 1", "r = type(f()).__name__"),
+    "made by exec": ("exec('def f(): return {0}')", "r = f()"),
+    "with the code of another": ("def f(): pass\ndef g():\n    return {0}\nf.__code__ = g.__code__", "r = f()"),
+    "a coroutine that helpers pass on": (
+        "async def f():\n    return {0}\ndef g():\n    return f()\nasync def h():\n    return await g()",
+        "r = await h()",
+    ),
+    "called by its name and looked at by another": (
+        with_f("def g():\n    h = f\n    return h.__code__.co_consts\nflag = False"),
+        "r = f() if flag else g()",
+    ),
+    "a handler that was needed": (with_f("def g():\n    raise ValueError"), "try:\n    g()\nexcept ValueError:\n    r = f()"),
+    "a comprehension in a helper": (with_f("def g():\n    return {{f(x) for x in [1]}}"), "r = sorted(g())"),
+    "a generator expression in a helper": (with_f("def g():\n    return list(f(x) for x in [1])"), "r = g()"),
     "the name of a function": ("def f(): pass\nf.__name__ = 'f{0}'", "r = f.__name__"),
     "an identity": (with_f("g = f\nif {0} == 2:\n    f = lambda: 1"), "r = f is g"),
     "one of two with the same code": (
