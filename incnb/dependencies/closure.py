@@ -115,6 +115,8 @@ class Closure(Collected):
             self._in_module(value, read.path, called)
             return
         value, taken, _ = follow(namespace, read)
+        if read.path[taken : taken + 1] == (("attr", "resize"),) and type(value).__name__ == "ndarray":
+            self.resizes = True
         short = Read(read.name, read.path[:taken])
         if type(value) is Config:
             self._config(config.Place(module_name, short), value)

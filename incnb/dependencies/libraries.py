@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 import types
+import typing
 from typing import Any
 
 from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS, Finding, FindingKind
@@ -177,6 +178,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
             return [_untracked(name, candidate)]
     if top == "torch" and name.endswith(".seed") and module == "torch.random":
         return [Finding("effect", f"{name}() seeds with fresh randomness", 0, "random")]
+    if value is typing.get_type_hints:
+        return [Finding("unsafe", "get_type_hints")]  # annotations in strings name whatever they like
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]

@@ -4,12 +4,16 @@
 in everything it reads by name, and would come out differently. So every statement of this sort that ran, in tracked
 cells and others, is kept per package, in order, each at its latest place; the digest of the list is a dependency of
 every cell that reaches the package. What configures Python itself (warnings, logging) counts for all.
+
+Functions and classes of ours that were handed over may be called by the library at any time. They are kept, and are
+looked at as they are when somebody asks: what they call may have been edited since.
 """
 
 from __future__ import annotations
 
 import ast
 import types
+from collections.abc import Iterable
 from typing import Any
 
 import xxhash
@@ -17,10 +21,11 @@ import xxhash
 from incnb.analysis.records import read_of
 from incnb.dependencies import libraries
 from incnb.fingerprint import ABSENT, Unfingerprintable, fingerprint, origin
+from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
 
 EVERYTHING = "python"
-_FOR_ALL = frozenset({"warnings", "logging", "locale", "decimal", "sys", "builtins"})
+_FOR_ALL = frozenset({"warnings", "logging", "locale", "decimal", "sys", "builtins", "codecs", "copyreg"})
 
 
 class Configured:
@@ -28,7 +33,7 @@ class Configured:
 
     def __init__(self, namespace: dict[str, Any]):
         self._namespace = namespace
-        self._statements: dict[str, dict[str, str]] = {}
+        self._statements: dict[str, dict[str, tuple[str, list[Any]]]] = {}
 
     def take(self, tree: ast.AST) -> None:
         """Note the statements of a cell that has just run."""
@@ -37,6 +42,8 @@ class Configured:
         for node in ast.walk(tree):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 self._call(node.value, shown=node is last)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and self._code_in(node.value.args):
+                self._call(node.value, shown=True)
             if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._shell(node)
             if isinstance(node, ast.Assign | ast.AugAssign | ast.Delete):
@@ -47,15 +54,19 @@ class Configured:
 
     def digest(self, top: str) -> str:
         """The fingerprint of what was configured in a package, 32 hexadecimal digits."""
-        return xxhash.xxh3_128(repr(list(self._statements.get(top, {}).items())).encode()).hexdigest()
+        said = [
+            (statement, value, [_fingerprint(part) for part in code])
+            for statement, (value, code) in self._statements.get(top, {}).items()
+        ]
+        return xxhash.xxh3_128(repr(said).encode()).hexdigest()
 
     def shown(self, top: str) -> str:
         return "; ".join(self._statements.get(top, {})) or "nothing"
 
-    def _note(self, top: str, statement: str, value: str) -> None:
+    def _note(self, top: str, statement: str, value: str, code: list[Any]) -> None:
         known = self._statements.setdefault(EVERYTHING if top in _FOR_ALL else top, {})
         known.pop(statement, None)
-        known[statement] = value
+        known[statement] = value, code
 
     def _shell(self, statement: ast.stmt) -> None:
         """Whatever else is done with the shell itself (`get_ipython().display_formatter...`)."""
@@ -64,7 +75,7 @@ class Configured:
                 function = node.value.func
                 shell = isinstance(function, ast.Name) and function.id == "get_ipython"
                 if shell and node.attr not in ("run_line_magic", "run_cell_magic", "system", "getoutput", "user_ns"):
-                    self._note(EVERYTHING, ast.unparse(statement), "")
+                    self._note(EVERYTHING, ast.unparse(statement), "", self._code_in([statement]))
 
     def _call(self, call: ast.Call, *, shown: bool) -> None:
         function = call.func
@@ -72,7 +83,7 @@ class Configured:
             words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
             if words[:1] in (["matplotlib"], ["config"], ["precision"]):
                 drawing = words[0] == "matplotlib" or words[-1].startswith("InlineBackend")
-                self._note("matplotlib" if drawing else EVERYTHING, "%" + " ".join(words), "")
+                self._note("matplotlib" if drawing else EVERYTHING, "%" + " ".join(words), "", [])
             return
         read = read_of(function)
         if read is None:
@@ -80,7 +91,7 @@ class Configured:
         if read.name in ("setattr", "delattr") and call.args:
             target = read_of(call.args[0])
             owner = follow(self._namespace, target)[0] if target is not None else ABSENT
-            self._owned(owner, ast.unparse(call), self._value(call.args[-1]))
+            self._owned(owner, ast.unparse(call), call.args[-1])
             return
         value = follow(self._namespace, read)[0]
         root = self._namespace.get(read.name)
@@ -88,6 +99,8 @@ class Configured:
             module: Any = root.__name__
         elif isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
             module = value.__module__
+        elif read.path and type(follow(self._namespace, Read(read.name))[0]).__module__ == "logging":
+            module = "logging"  # a logger is known by its name; what hangs on it is not in it
         else:
             return  # a method of an object: what it changes is in the object
         if not isinstance(module, str) or origin.is_ours(origin.module_origin(module)):
@@ -99,7 +112,7 @@ class Configured:
         if text.endswith("seed") or not (named or (not shown and libraries.may_configure(path, value, top))):
             return
         arguments = [*call.args, *(k.value for k in call.keywords)]
-        self._note(top, ast.unparse(call), " ".join(map(self._value, arguments)))
+        self._note(top, ast.unparse(call), " ".join(map(self._value, arguments)), self._code_in(arguments))
 
     def _store(self, target: ast.Attribute | ast.Subscript) -> None:
         base = read_of(target.value)
@@ -111,9 +124,9 @@ class Configured:
             if not isinstance(root, types.ModuleType):
                 return  # an object of the notebook's, which is compared by content
             owner = root
-        self._owned(owner, ast.unparse(target), self._value(target))
+        self._owned(owner, ast.unparse(target), target)
 
-    def _owned(self, owner: Any, statement: str, value: str) -> None:
+    def _owned(self, owner: Any, statement: str, value: ast.expr) -> None:
         if isinstance(owner, types.ModuleType):
             module = owner.__name__
         elif isinstance(owner, type):
@@ -121,24 +134,48 @@ class Configured:
         else:
             return
         if not origin.is_ours(origin.module_origin(module)):
-            self._note(origin.top_level(module), statement, value)
+            self._note(origin.top_level(module), statement, self._value(value), self._code_in([value]))
+
+    def _code_in(self, nodes: Iterable[ast.AST]) -> list[Any]:
+        """The functions and classes of ours that are named, or whose instances are."""
+        found: dict[int, Any] = {}
+        for part in (part for node in nodes for part in ast.walk(node)):
+            if isinstance(part, ast.Name | ast.Attribute):
+                value = self._at(part)
+                for code in (value, getattr(value, "__func__", None), type(value)):
+                    if _is_ours(code):
+                        found[id(code)] = code
+        return list(found.values())
+
+    def _at(self, node: ast.expr) -> Any:
+        read = read_of(node)
+        if read is None:
+            return ABSENT
+        value = follow(self._namespace, read)[0]
+        for kind, key in read.path[len(read.path) - 1 :]:
+            fields = getattr(value, "__dict__", None) if value is not ABSENT else None
+            if kind == "attr" and isinstance(fields, dict | types.MappingProxyType):
+                value = fields.get(key, value)
+        return value
 
     def _value(self, node: ast.expr) -> str:
         """What an argument is now, as far as it can be told without running anything."""
         if isinstance(node, ast.Constant):
             return repr(node.value)
-        read = read_of(node)
-        if read is None:
+        if read_of(node) is None:
             return ast.dump(node)
-        value = follow(self._namespace, read)[0]
-        for kind, key in read.path[len(read.path) - 1 :]:
-            if (
-                kind == "attr"
-                and value is not ABSENT
-                and isinstance(getattr(value, "__dict__", None), dict | types.MappingProxyType)
-            ):
-                value = value.__dict__.get(key, value)
-        try:
-            return fingerprint(value).hex()
-        except Unfingerprintable:
-            return type(value).__qualname__
+        value = self._at(node)
+        return value.__qualname__ if _is_ours(value) else _fingerprint(value)
+
+
+def _is_ours(value: Any) -> bool:
+    if isinstance(value, types.FunctionType):
+        return origin.is_ours(origin.function_origin(value))
+    return isinstance(value, type) and origin.is_ours(origin.class_origin(value))
+
+
+def _fingerprint(value: Any) -> str:
+    try:
+        return fingerprint(value).hex()
+    except Unfingerprintable:
+        return type(value).__qualname__

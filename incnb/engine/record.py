@@ -161,7 +161,7 @@ class Run:
     def _resizing(self) -> None:
         """`ndarray.resize` refuses an array that anybody else holds, as an observer does."""
         arrays = any(type(f.value).__name__ == "ndarray" for f in self.closure.found.values())
-        if arrays and "resize" in self.analysis.attributes:
+        if self.closure.resizes or (arrays and "resize" in self.analysis.attributes):
             self._not_saved(".resize", "it may resize an array in place")
 
     def _finalizers(self) -> None:
@@ -175,7 +175,7 @@ class Run:
         """The run will not be kept: hold nothing of the user's while it goes on."""
         self.closure.let_go()
         self.environment.forget()
-        if "resize" in self.analysis.attributes:
+        if self.closure.resizes or "resize" in self.analysis.attributes:
             gc.collect()
 
     @property
@@ -406,6 +406,8 @@ class Run:
                 left = [n for n in sharing.named(key[1]) if held((Kind.VALUE, n)) or held((Kind.CODE, n))]
                 dependency = replace(found.dependency, locator=sharing.locator(left))
                 self.closure.found[key] = Found(dependency, found.value)
+                if len(left) < 2:
+                    del self.closure.found[key]
 
     def _write(
         self, store: Store, groups: list[Group], deleted: list[str], rerun: list[int], meta: dict[str, Any]

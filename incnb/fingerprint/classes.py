@@ -9,6 +9,7 @@ made on the fly, and that no name leads back to, is written like one of ours.
 from __future__ import annotations
 
 import abc
+import copyreg
 import dataclasses
 import enum
 import operator
@@ -77,6 +78,11 @@ def _write(encoder: Encoder, cls: type) -> None:
         _encode_registered(encoder, cls)
     if "__pydantic_decorators__" in origin.class_dict(cls):
         _encode_pydantic(encoder, cls)
+    reducer = copyreg.dispatch_table.get(cls)
+    if reducer is not None:  # how instances are copied, said outside of the class
+        encoder.tag("reducer")
+        with encoder.at(".copyreg"):
+            _encode_callable(encoder, reducer)
     if _shows_docs(cls):
         encoder.encode(origin.class_dict(cls).get("__doc__"))
 

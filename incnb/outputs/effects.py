@@ -59,7 +59,7 @@ class Watch:
         self._before = leftovers.Snapshot(shell)
         self._guard = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._started = started.Started(is_seen, {seeding.RESEED: self._reseeded})
+        self._started = started.Started(self._notes, {seeding.RESEED: self._reseeded})
         self._pid = os.getpid()
         self.journal = Journal()
         self._looks = Looks(self._looked)
@@ -106,6 +106,10 @@ class Watch:
     def _note(self, kind: Kind, what: str, permit: str = "") -> None:
         self._noted += 1
         self._seen[Event(kind, what, permit)] = None
+
+    def _notes(self, code: CodeType) -> bool:
+        with self._alone():  # what we look up for it is not the cell's doing
+            return is_seen(code)
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
