@@ -18,6 +18,14 @@ from incnb.model import Kind
 from incnb.outputs.variables import NotSaved
 
 
+class Unseeded(NotSaved):
+    """A cell needs the state of a generator that nobody seeded; `path` is what the generator is called."""
+
+    def __init__(self, locator: str):
+        super().__init__(ADVICE[locator])
+        self.path = locator.removeprefix("state of ")
+
+
 def settle_last_call(judged: Judged, analysis: CellAnalysis, value: Any) -> None:
     """Whether the last statement configured something shows in that it gave nothing. Raises `NotSaved`."""
     if judged.last is None:
@@ -52,7 +60,7 @@ def moved_state(
     for locator in ambient.GENERATORS:
         if locator in asked or (marks.moved(locator) and locator not in marks.independent):
             if locator not in seeded:
-                raise NotSaved(ADVICE[locator])
+                raise Unseeded(locator)
             closure.keep(locator, marks.before(locator))
     for locator in ambient.PROBES:
         if locator not in ambient.GENERATORS and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):

@@ -120,7 +120,8 @@ class Watch:
                 path = args[0] if args and isinstance(args[0], str | bytes | os.PathLike) else "."
                 self._file(os.fsdecode(path), "listed")
             elif event in CHANGES:
-                if self._on_behalf() is not None:
+                libraries = self._on_behalf()
+                if libraries is not None and not _is_shells_own(libraries):
                     self._note("untracked", f"it changed files ({event} {_short(args)})")
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
@@ -159,9 +160,8 @@ class Watch:
         libraries = self._on_behalf()
         if libraries is None or _belongs(path, libraries, only_looked=verb != "opened"):
             return
-        if any("pickleshare" in f.f_code.co_filename for f in libraries):
-            return  # IPython's own notes, of the folders visited
-        self._note("untracked", f"it {verb} {path}")
+        if not _is_shells_own(libraries):
+            self._note("untracked", f"it {verb} {path}")
 
     def _is_ours(self, frame: FrameType) -> bool:
         module = frame.f_globals.get("__name__")
@@ -343,6 +343,12 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # 
 @cache
 def _is_own(filename: str) -> bool:
     return filename.startswith(_HERE)
+
+
+def _is_shells_own(between: list[FrameType]) -> bool:
+    """Whether IPython is at its own notes (of the folders visited) or looks which modules to load again."""
+    own = ("pickleshare", "IPython/extensions/autoreload", "IPython/extensions/deduperreload")
+    return any(part in frame.f_code.co_filename for frame in between for part in own)
 
 
 def _through_library(frame: FrameType | None) -> bool:

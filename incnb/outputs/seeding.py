@@ -51,6 +51,7 @@ def watch_reseeding(seen: Callable[[], None]) -> Callable[[], None]:
 
     return undo
 
+
 _IGNORED = {"CACHE", "PRECALL", "EXTENDED_ARG", "NOP", "RESUME"}
 _UNKNOWN: Any = object()
 

@@ -35,7 +35,9 @@ def test_three_kernels_show_the_same_and_the_last_reuses_everything(notebook: No
             found.append([shown(session, cell) for cell in CELLS])
             if tracked:
                 session.run("%incremental off")
-            found[-1].append(shown(session, "random.random(), np.random.rand(), logging.root.level, logging.root.handlers"))
+            found[-1].append(
+                shown(session, "random.random(), np.random.rand(), logging.root.level, logging.root.handlers")
+            )
     decisions = notebook.decisions()[len(CELLS) :]
     assert [d["status"] for d in decisions] == ["reused"] * len(CELLS), [d["reasons"] for d in decisions]
     for plain, cold, warm in zip(*found, strict=True):
