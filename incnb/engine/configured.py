@@ -9,6 +9,7 @@ every cell that reaches the package. What configures Python itself (warnings, lo
 from __future__ import annotations
 
 import ast
+import os
 import types
 from typing import Any
 
@@ -106,6 +107,8 @@ class Configured:
         if base is None:
             return
         owner = follow(self._namespace, base)[0]
+        if owner is os.environ:
+            return  # which is followed by name
         if isinstance(target, ast.Subscript):
             root = self._namespace.get(base.name)
             if not isinstance(root, types.ModuleType):
