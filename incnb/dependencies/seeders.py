@@ -46,7 +46,7 @@ ASKING = {
         ("get_rng_state", "get_rng_state_all", "initial_seed", "fork_rng"), "state of torch's global random generator"
     ),
 }
-_HARMLESS = ("os.environ", "os.getenv", "logging.", "warnings.", "torch.cuda.is_", "torch.backends.")
+_HARMLESS = ("os.environ", "pandas.options.", "os.getenv", "logging.", "warnings.", "torch.cuda.is_", "torch.backends.")
 _BUILTINS = frozenset(
     {"int", "str", "float", "bool", "abs", "print", "isinstance", "hasattr", "range", "len", "None", "hash"}
     | {"Exception", "ImportError", "ModuleNotFoundError", "AttributeError", "ValueError"}
@@ -142,7 +142,7 @@ def _harmless(namespace: dict[str, Any], read: Read, seen: frozenset[int]) -> bo
         path = ".".join([root.__name__, *(str(step[1]) for step in read.path)])
         if origin.is_ours(origin.object_module_origin(root)):
             return taken == len(read.path) and only_seeds(value, seen)
-        return is_seeder(value) or path.startswith(_HARMLESS)
+        return is_followed(value) or path.startswith(_HARMLESS)
     if type(value) in ATOMS:
         return True
     return only_seeds(value, seen)

@@ -7,6 +7,7 @@ seeded is no state that another kernel could be in, so its cell is not saved.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from incnb.analysis import CellAnalysis
@@ -16,6 +17,14 @@ from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.generators import ADVICE
 from incnb.model import Kind
 from incnb.outputs.variables import NotSaved
+
+
+class Unseeded(NotSaved):
+    """A cell needs the state of a generator that nobody seeded; `path` is what the generator is called."""
+
+    def __init__(self, locator: str):
+        super().__init__(ADVICE[locator])
+        self.path = locator.removeprefix("state of ")
 
 
 def settle_last_call(judged: Judged, analysis: CellAnalysis, value: Any) -> None:
@@ -39,8 +48,13 @@ def moved_state(
     closure: Closure,
     seeded: frozenset[str],
     rerun: list[int],
+    *,
+    allows: Callable[[str], bool],
 ) -> list[dict[str, Any]]:
-    """The entries of the trace for ambient state; what it was before is added to the closure. Raises `NotSaved`."""
+    """The entries of the trace for ambient state; what it was before is added to the closure. Raises `NotSaved`.
+
+    `allows("random")`: a person lets generators pass that nobody seeded.
+    """
     for index, text in judged.again.items():
         if index not in rerun:
             raise NotSaved(f"{text}() may configure a library, and uses what the cell makes")
@@ -52,7 +66,9 @@ def moved_state(
     for locator in ambient.GENERATORS:
         if locator in asked or (marks.moved(locator) and locator not in marks.independent):
             if locator not in seeded:
-                raise NotSaved(ADVICE[locator])
+                if allows("random"):
+                    continue
+                raise Unseeded(locator)
             closure.keep(locator, marks.before(locator))
     for locator in ambient.PROBES:
         if locator not in ambient.GENERATORS and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):

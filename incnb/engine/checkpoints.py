@@ -71,6 +71,7 @@ class Checkpoints:
         self._size = 0
         self._began = 0.0
         self._kinds: list[bool] = []  # whether each statement may run again on reuse
+        self._still: list[bool] = []  # whether it moves no generator for sure
         self._seeding: dict[int, TopCall] = {}
         self._moments: dict[int, Moment] = {}
         self._first: states.States = {}
@@ -94,7 +95,12 @@ class Checkpoints:
         """The cell with check points in it."""
         definitions = {d.index for d in self._analysis.definitions}
         self._size = len(tree.body)
-        self._kinds = [index in definitions for index in range(self._size)]
+        for index, statement in enumerate(tree.body):
+            again = index in definitions and not getattr(statement, "decorator_list", None)
+            # a function neither reads nor changes ambient state: no need to stop for it
+            neutral = again and isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+            self._kinds.append((self._kinds or [True])[-1] if neutral else again)
+            self._still.append((again and not isinstance(statement, ast.Expr)) or _is_still(statement))
         self._seeding = {c.index: c for c in self._analysis.calls if self._may_seed(c)}
         if len(self._seeding) > MOST_CALLS:
             self._seeding = dict(list(self._seeding.items())[:MOST_CALLS])
@@ -103,6 +109,7 @@ class Checkpoints:
         future = max((i for i, s in enumerate(tree.body) if _is_future(s)), default=-1)
         for index, statement in enumerate(tree.body):
             meet = index > 0 and self._kinds[index] != self._kinds[index - 1]
+            meet = meet or (index > 0 and self._still[index] != self._still[index - 1] and not all(self._kinds[:index]))
             looked = index in looked_at or (index - 1 in looked_at and index > 0)
             if index > future and (looked or (meet and index > future + 1)):
                 body.append(_call(index, statement))
@@ -148,7 +155,7 @@ class Checkpoints:
         self._latest = now
         for generator in ambient.GENERATORS:
             # loaded by this cell: what its state was is known when nothing but imports and definitions ran meanwhile
-            if generator not in self._base and now.get(generator) and all(self._kinds[self._at_last : index]):
+            if generator not in self._base and now.get(generator) and all(self._still[self._at_last : index]):
                 self._base[generator] = states.tokens(now, generator)
         self._at_last = index
         call = self._seeding.get(index)
@@ -250,6 +257,13 @@ class Checkpoints:
 
 def _is_future(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _is_still(statement: ast.stmt) -> bool:
+    """Whether a statement calls nothing: `try: import numpy as np ...`, `N = 5`."""
+    imports = (ast.Import, ast.ImportFrom, ast.alias, ast.Try, ast.ExceptHandler, ast.If, ast.Pass)
+    kinds = (*imports, ast.Assign, ast.Expr, ast.Name, ast.Constant, ast.Load, ast.Store, ast.Tuple)
+    return all(isinstance(node, kinds) for node in ast.walk(statement))
 
 
 def _call(index: int, anchor: ast.stmt) -> ast.stmt:

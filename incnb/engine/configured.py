@@ -12,6 +12,7 @@ looked at as they are when somebody asks: what they call may have been edited si
 from __future__ import annotations
 
 import ast
+import os
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -119,6 +120,8 @@ class Configured:
         if base is None:
             return
         owner = follow(self._namespace, base)[0]
+        if owner is os.environ:
+            return  # which is followed by name
         if isinstance(target, ast.Subscript):
             root = self._namespace.get(base.name)
             if not isinstance(root, types.ModuleType):

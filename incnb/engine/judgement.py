@@ -36,6 +36,12 @@ class Judgement:
         self.sees_folders = False
         self._allowed = options.allow | (TIMED if options.ttl is not None else frozenset())
 
+    def allows(self, permit: str) -> bool:
+        """Whether a person allowed something; what was let pass is noted."""
+        if permit in self._allowed:
+            self.lifted.add(permit)
+        return permit in self._allowed
+
     def not_saved(self, locator: str, why: str) -> None:
         self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
 

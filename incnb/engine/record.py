@@ -36,9 +36,9 @@ from incnb.engine.keep import check_caches, check_faithful, check_pristine, grou
 from incnb.engine.moved import moved_roots
 from incnb.engine.native import Native
 from incnb.engine.options import Options
+from incnb.engine.rerun import statements_to_run_again
 from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT
-from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
@@ -53,7 +53,6 @@ from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_f
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
-ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
 
 Relied = tuple[tuple[str, str, str], ...]
 
@@ -301,7 +300,8 @@ class Run:
         if slow:
             raise NotSaved(slow)
         assert self.marks is not None
-        self._ambient = moved_state(self.marks, self._judged, self.analysis, self.closure, self._seeded, rerun)
+        found = (self.marks, self._judged, self.analysis, self.closure, self._seeded, rerun)
+        self._ambient = moved_state(*found, allows=self.judgement.allows)
         inputs = [root.value for root in self._inputs.roots]
         check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
         for group in groups:
@@ -326,7 +326,7 @@ class Run:
 
     def _outputs(self, value: Any, moved: set[int]) -> tuple[list[Group], list[str], list[int]]:
         after = self.namespace
-        rerun, in_place = self._rerun()
+        rerun, in_place = statements_to_run_again(self.analysis, self.namespace)
         meant = self.analysis.stores | self.closure.stores
         stored = meant - in_place
         for name in after.keys() | self._before.keys():
@@ -362,28 +362,6 @@ class Run:
         if resolved.fp is None:
             raise NotSaved(f"{name} {resolved.detail}")
         self.closure.keep(name, resolved)
-
-    def _rerun(self) -> tuple[list[int], set[str]]:
-        """Indexes of the statements to run again on reuse, and the names that they bind for good."""
-        indexes: list[int] = []
-        bound: set[str] = set()
-        definitions = {d.index: d for d in self.analysis.definitions}
-        other = self.analysis.bound_by_others
-        for index, definition in definitions.items():
-            needs = {r.name for r in definition.uses} | {r.name for r in definition.decorators}
-            own = self.analysis.stores - bound
-            if definition.binds & other or needs & own - definition.binds:
-                continue
-            if all(self._innocent(decorator) for decorator in definition.decorators):
-                indexes.append(index)
-                bound |= definition.binds
-        return indexes, bound
-
-    def _innocent(self, decorator: Read) -> bool:
-        value, taken, _ = follow(self.namespace, decorator)
-        if value is ABSENT or taken < len(decorator.path):
-            return decorator.path[-1:] and decorator.path[-1][1] in ("setter", "getter", "deleter")  # type: ignore[return-value]
-        return str(getattr(value, "__module__", "")).partition(".")[0] in ALLOWED_DECORATORS
 
     def _attribute_stores(self) -> None:
         for base in self.analysis.attribute_stores:

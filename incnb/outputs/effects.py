@@ -170,10 +170,8 @@ class Watch:
         if path is None or path.startswith((os.devnull, "/dev/urandom", "<")):
             return
         libraries = self._on_behalf()
-        if libraries is None:
+        if libraries is None or _is_shells_own(libraries):
             return
-        if any("pickleshare" in f.f_code.co_filename for f in libraries):
-            return  # IPython's own notes, of the folders visited
         full = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else path
         writes = event in file_events.CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & 3)
         if not writes and _belongs(full, libraries, only_looked=event != "open"):
@@ -188,9 +186,7 @@ class Watch:
                 return
             libraries = self._on_behalf()
             full = os.path.join(os.getcwd(), path)
-            if libraries is not None and any("pickleshare" in f.f_code.co_filename for f in libraries):
-                return
-            if libraries is None or _belongs(full, libraries, only_looked=True):
+            if libraries is None or _is_shells_own(libraries) or _belongs(full, libraries, only_looked=True):
                 return
             if not file_events.is_step("os.listdir", frame.f_back):
                 through = any(_file_kind(f.f_code.co_filename) == "library" for f in libraries)
@@ -371,6 +367,12 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 @cache
 def _is_own(filename: str) -> bool:
     return filename.startswith(_HERE)
+
+
+def _is_shells_own(between: list[FrameType]) -> bool:
+    """Whether IPython is at its own notes (of the folders visited) or looks which modules to load again."""
+    own = ("pickleshare", "IPython/extensions/autoreload", "IPython/extensions/deduperreload")
+    return any(part in frame.f_code.co_filename for frame in between for part in own)
 
 
 def _through_library(frame: FrameType | None) -> bool:

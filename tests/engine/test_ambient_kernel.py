@@ -7,6 +7,7 @@ from typing import Any
 from notebooks import Notebook, Session
 
 CELLS = [
+    "try:\n    import numpy as np\nexcept ImportError:\n    np = None\nN = 5\nfirst = [int(n) for n in np.arange(N)]\nfirst",
     "import random, logging, warnings\nimport numpy as np\nimport pandas as pd\nimport matplotlib.pyplot as plt\n%matplotlib inline\n"
     "warnings.filterwarnings('ignore')\nnp.set_printoptions(precision=3)\npd.set_option('display.max_rows', 10)\n"
     "plt.style.use('ggplot')\nplt.rcParams['figure.figsize'] = (4, 3)\nlogging.basicConfig(level='INFO')",

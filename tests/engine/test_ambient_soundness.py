@@ -50,6 +50,7 @@ def test_a_generator_that_nobody_seeded_is_named_and_nothing_saved(shells: Shell
     assert status == "executed"
     assert f"{whose} global random generator, which nobody seeded" in shell.reasons[-1], shell.reasons
     assert "seed(0)" in shell.reasons[-1]
+    assert shell.decisions()[-1]["reasons"][-1]["locator"] == f"{whose} global random generator"
 
 
 FRESH = {
@@ -279,3 +280,68 @@ def test_traces_name_the_state_that_they_put_back(shells: Shells, process: Proce
     traces = [json.loads(path.read_text()) for path in (tmp_path / "store" / "traces").rglob("*.json")]
     found = [entry["what"] for trace in traces for entry in trace["trace"]["outputs"]["ambient"]]
     assert found == ["state of Python's global random generator"]
+
+
+TORCH = """
+import random, numpy
+_seed = [67280421310721]
+_rng = random.Random(67280421310721)
+float32, float64 = "torch.float32", "torch.float64"
+_dtype = [float32]
+
+
+class Tensor:
+    def __init__(self, data): self.data = data
+    def numpy(self): return numpy.frombuffer(self.data, "uint8")
+
+
+class Generator:
+    def __init__(self): self.rng = random.Random(0)
+    def manual_seed(self, seed):
+        self.rng.seed(seed)
+        return self
+    def get_state(self): return Tensor(repr(self.rng.getstate()).encode())
+
+
+def manual_seed(seed):
+    _seed[0] = seed
+    _rng.seed(seed)
+
+
+def initial_seed(): return _seed[0]
+def get_rng_state(): return Tensor(repr(_rng.getstate()).encode())
+def set_rng_state(state): _rng.setstate(eval(bytes(state.numpy())))
+def from_numpy(array): return Tensor(array.tobytes())
+def rand(): return _rng.random()
+def get_default_dtype(): return _dtype[0]
+def set_default_dtype(dtype): _dtype[0] = "torch." + dtype.rpartition(".")[2]
+def is_grad_enabled(): return True
+def are_deterministic_algorithms_enabled(): return False
+"""
+
+
+def test_a_generator_of_torch(
+    shells: Shells, site_lib: Any, process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    (tmp_path / "site-packages" / "torch.py").write_text(TORCH)
+    cells = [
+        "import torch\ntorch.manual_seed(3)\na = torch.rand()",
+        "torch.set_default_dtype(torch.float64)\nb = torch.rand()",
+        "r = torch.rand(), str(torch.get_default_dtype()), a, b",
+    ]
+    found = []
+    try:
+        for _ in range(3):
+            sys.modules.pop("torch", None)
+            process.renew()
+            shell = shells()
+            found.append(([shell.cell(cell) for cell in cells], shell["r"]))
+        assert found[1] == found[2] == (["reused"] * 3, found[0][1]), shell.reasons
+        sys.modules.pop("torch", None)
+        shell = shells()
+        assert shell.cell("import torch\nr = torch.rand()") == "executed"
+        assert "torch's global random generator, which nobody seeded" in shell.reasons[-1]
+    finally:
+        sys.modules.pop("torch", None)

@@ -106,15 +106,19 @@ NOTEBOOKS: dict[str, list[str]] = {
     "cd": ["%cd there\nx = 1", "r = x"],
     "env": ["%env MINE_A=1\nx = 1", "r = x"],
     "a cell that sets everything up": ["import random\nimport numpy as np\nimport pandas as pd\nimport warnings, decimal\nwarnings.filterwarnings('ignore')\nnp.set_printoptions(precision=3)\npd.set_option('display.max_rows', 10)\nrandom.seed(1)\ndef f():\n    return 1\npd.set_option('display.precision', 3)\nimport json\ndecimal.getcontext().prec = 5\nprint('ready')\nnp.random.seed(2)\nnp.set_printoptions(suppress=True)\nf()", "a = random.random(), np.random.rand()", "r = a, repr(np.array([1.23456])), pd.get_option('display.max_rows'), pd.get_option('display.precision')"],
+    "a helper that sets everything up": [f"{IMPORTS}\nimport os\ndef setup(n, s=4):\n    pd.set_option('display.precision', n)\n    pd.options.display.width = 70 + n\n    os.environ['MINE_H'] = 'h'\n    random.seed(s)\n    np.random.seed(s)\nsetup(2)", "setup(3)", "r = repr(pd.Series([1.23456])), np.random.rand(), random.random()"],
+    "a decorator that sets something up before an import": ["import os\ndef deco(f):\n    os.environ['MINE_MODE'] = 'slow'\n    return f", "import json\n@deco\ndef f(): pass\nimport modes", "r = modes.MODE"],
+    "an import that may fail": ["try:\n    import numpy as np\nexcept ImportError:\n    np = None\nx = int(np.arange(3).sum())", "r = x"],
+    "definitions in between": ["import random\nx = 1\ndef f():\n    return x\ny = 2\nclass A:\n    pass\nrandom.seed(4)\ndef g():\n    return random.random()\nr = g(), f(), y"],
     "the locale": ["import locale\nlocale.setlocale(locale.LC_ALL, 'C')", "r = locale.setlocale(locale.LC_ALL)"],
     "the time zone": ["import os, time\nos.environ['TZ'] = 'Asia/Tokyo'\ntime.tzset()", "r = time.tzname"],
     "an await between": ["import asyncio, random\nrandom.seed(5)\nawait asyncio.sleep(0)\na = random.random()", "r = a"],
 }  # fmt: skip
 #: Cells of which some may execute again.
 EXECUTED = {
+    "a decorator that sets something up before an import": 1,
     "a variable before an import": 1,
     "sys.path before an import": 1,
-    "changing the folder": 1,
     "a format that is a lambda": 1,
     "a variable of the environment": 1,
 }

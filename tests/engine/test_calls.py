@@ -477,7 +477,7 @@ def test_every_thread_is_seen_and_each_code_once() -> None:
     from incnb.outputs.started import Started
 
     asked = []
-    started = Started(lambda code: asked.append(code.co_name) is None)
+    started = Started(lambda code: asked.append(code.co_name) is None, {})
 
     def in_a_thread() -> None:
         pass
@@ -503,7 +503,7 @@ def test_every_thread_is_seen_and_each_code_once() -> None:
 def test_a_tool_that_is_taken_away_has_seen_nothing() -> None:
     from incnb.outputs.started import Started
 
-    started = Started(lambda code: True)
+    started = Started(lambda code: True, {})
     started.start()
     for tool in (3, 4):
         if monitoring.get_tool(tool) == "incnb":
