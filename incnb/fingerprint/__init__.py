@@ -3,4 +3,6 @@
 from incnb.fingerprint.door import fingerprint
 from incnb.fingerprint.encoder import ABSENT, Encoder, Unfingerprintable, register
 
+setattr(fingerprint, "register", register)  # noqa: B010  `fingerprint.register(type, function)` is the door for users
+
 __all__ = ["ABSENT", "Encoder", "Unfingerprintable", "fingerprint", "register"]
