@@ -70,6 +70,7 @@ class Flow(ast.NodeVisitor):
         else:
             if node.id not in self.bound:
                 self.result.deleted.add(node.id)
+            self.result.leaving.add(node.id)
             self.result.stores.add(node.id)
             self.bound.add(node.id)
 
@@ -299,6 +300,8 @@ class Flow(ast.NodeVisitor):
         for handler in node.handlers:
             if handler.type is not None:
                 self.visit(handler.type)
+            if handler.name is not None:
+                self.result.leaving.add(handler.name)
             self._block(handler.body, *([handler.name] if handler.name else []))
         for statement in node.finalbody:
             self.visit(statement)

@@ -57,6 +57,7 @@ class CellAnalysis:
     stores: set[str] = field(default_factory=set)
     sure: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)  # by `del name`, without being read
+    leaving: set[str] = field(default_factory=set)  # by any `del name`, or at the end of `except ... as name`
     imports: list[Imported] = field(default_factory=list)
     module_reads: list[tuple[str, Read | None]] = field(default_factory=list)  # through names the cell itself imports
     definitions: list[Definition] = field(default_factory=list)

@@ -339,7 +339,10 @@ class Run:
                 self._prior(name, after[name])
                 continue
             values[name] = after[name]
-        deleted = sorted(n for n in stored if n in self._before and n not in after)
+        gone = self._before.keys() | self.analysis.sure  # bound and deleted: it may be there at reuse
+        deleted = sorted(n for n in stored if n in gone and n not in after)
+        for name in self.analysis.leaving - gone - after.keys():
+            self._prior(name, ABSENT)  # nobody knows whether it was bound and deleted, or neither
         self._attribute_stores()
         definitions = {d.index: d for d in self.analysis.definitions}
         names = {name for index in rerun for name in definitions[index].binds}
