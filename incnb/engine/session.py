@@ -15,10 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from incnb.analysis import CellAnalysis, analyse, mentions
+from incnb.analysis import CellAnalysis, mentions
 from incnb.dependencies import Environment, Resolved
 from incnb.dependencies.bindings import notebook_name
-from incnb.engine import decide
+from incnb.engine import decide, meaning
 from incnb.engine.asked import ask, title_of
 from incnb.engine.configured import Configured
 from incnb.engine.hidden import HiddenState
@@ -107,8 +107,9 @@ class Session:
 
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
-        self._trees.append(tree)
-        self.pending.notebook_words |= _nested_words(tree)
+        meant = meaning.inlined(self.shell, tree) if isinstance(tree, ast.Module) else tree
+        self._trees.append(meant)
+        self.pending.notebook_words |= _nested_words(meant)
         if self.pending:
             self.pending.before_cell(mentions(tree))
 
@@ -126,7 +127,7 @@ class Session:
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
-        self._trees.append(tree)
+        self._trees.append(meaning.inlined(self.shell, tree))
         self.current = tracked
         try:
             return self._transform(tree, tracked)
@@ -195,7 +196,7 @@ class Session:
             return tree
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
-        analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
+        analysis = tracked.analysis = meaning.analysed(self.shell, tree, (compiler, interactivity))
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         reasons: list[Reason] = []
         if options.force:
@@ -208,7 +209,7 @@ class Session:
                 return hit
         tracked.reasons = reasons
         words = mentions(tree)
-        self.pending.notebook_words |= _nested_words(tree)
+        self.pending.notebook_words |= _nested_words(self._trees[-1])
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
         environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
         environment.asked = tracked.asked
