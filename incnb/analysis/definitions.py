@@ -13,7 +13,7 @@ import re
 
 from incnb.fingerprint.code import Read
 
-RERUN_MAGICS = frozenset({"matplotlib", "config", "load_ext", "precision", "autoreload"})
+RERUN_MAGICS = frozenset({"matplotlib", "config", "load_ext", "reload_ext", "autoreload", "aimport", "precision"})
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.I)
 _FIELD_CALLS = frozenset({"field", "auto", "Field"})
 
@@ -57,13 +57,13 @@ def line_magic(statement: ast.stmt) -> str | None:
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return None
     call = statement.value
-    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "run_line_magic" and _is_shell(call.func.value)):
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "run_line_magic" and is_shell(call.func.value)):
         return None
     name = call.args[0] if call.args else None
     return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else None
 
 
-def _is_shell(node: ast.expr) -> bool:
+def is_shell(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "get_ipython"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from incnb.analysis.findings import Finding
+from incnb.analysis.magics import Script
 from incnb.fingerprint.code import Read
 
 
@@ -70,6 +71,8 @@ class CellAnalysis:
     called: set[Read] = field(default_factory=set)  # paths that are loaded for nothing but a call, made in place
     module_calls: set[tuple[str, Read]] = field(default_factory=set)  # the same of `module_reads`
     escaping: set[Read] = field(default_factory=set)  # paths that are loaded for more than a call
+    scripts: dict[str, Script] = field(default_factory=dict)  # that `%run` runs, by where they are
+    written: list[str] = field(default_factory=list)  # by `%%writefile`
 
 
 def read_of(node: ast.AST) -> Read | None:

@@ -38,6 +38,7 @@ class Closure(Collected):
         self.add(Kind.PYTHON, "python")
         self._rebound |= analysis.stores
         self.words |= analysis.attributes
+        self._files |= analysis.scripts.keys()
         self._said(analysis.strings)
         for finding in analysis.findings:
             self._find(finding)

@@ -61,6 +61,10 @@ class Configured:
         ]
         return xxhash.xxh3_128(repr(said).encode()).hexdigest()
 
+    def of(self, top: str) -> tuple[str, str]:
+        """The digest of what configured a package, and the same in words."""
+        return self.digest(top), self.shown(top)
+
     def shown(self, top: str) -> str:
         return "; ".join(self._statements.get(top, {})) or "nothing"
 

@@ -9,12 +9,18 @@ leave the window of 20 runs, and then it is tried again.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from incnb.engine.statistics import REUSED, measured
+from incnb.explain import cheaper_to_compute
 from incnb.model import Status
+
+if TYPE_CHECKING:
+    from incnb.engine.history import History
+    from incnb.engine.tracked import Tracked
 
 LARGE = 1024 * 1024
 WINDOW = 20
@@ -48,3 +54,13 @@ def measured_costs(runs: list[dict[str, Any]], code: str, host: str, executed: f
             if seconds is not None:
                 compute.append(seconds)
     return Costs(median(compute), median(restore)) if len(restore) >= ENOUGH else None
+
+
+def why_not_to_save(history: History, notebook: str, tracked: Tracked, size: int, seconds: float) -> str:
+    """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
+    if size <= LARGE or tracked.options.pin or tracked.analysis is None:
+        return ""
+    costs = measured_costs(history.runs(notebook), tracked.analysis.code, socket.gethostname(), seconds)
+    if costs is None or costs.compute >= costs.restore:
+        return ""
+    return cheaper_to_compute(costs.compute, costs.restore)

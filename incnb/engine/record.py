@@ -25,7 +25,7 @@ import xxhash
 from incnb.analysis import CellAnalysis
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
 from incnb.dependencies.config import Readings
-from incnb.engine import calls, native, observed
+from incnb.engine import calls, meaning, native, observed
 from incnb.engine.ambience import moved_state, settle_last_call
 from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.decide import declarations
@@ -99,6 +99,7 @@ class Run:
         self._judged = calls.Judged()
         self._seeded = seeded
         self._ambient: list[dict[str, Any]] = []
+        self._scripts: meaning.Scripts | None = None
         self._caches: dict[int, tuple[Any, Any]] = {}
         self._before: dict[str, int] = {}  # what names were bound to, by id: nothing is kept alive for it
         self._held: dict[str, Any] = {}  # except where an id alone could be taken for another object's
@@ -114,6 +115,7 @@ class Run:
             self.closure.add(Kind.CONFIG, asked)
         self.closure.cell(self.analysis)
         self.closure.finish()
+        meaning.declare(self.closure, self.analysis)
         observed.declare(self.closure, self.options.files, self._not_saved)
         if any(finding.kind == "cwd" and not self._is_users(finding.what) for finding in self.closure.findings):
             self.closure.add(Kind.AMBIENT, ambient.FOLDER)
@@ -151,6 +153,7 @@ class Run:
         lines = [f"{d.kind} {d.locator} {d.fp}" for d in (f.dependency for f in self.closure.found.values())]
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
+        self._scripts = meaning.Scripts(self.analysis)
         self._watch.start()
         self._native.start()
         if self.marks is not None:
@@ -256,6 +259,8 @@ class Run:
         if self._capture is not None and self._capture.widget:
             self.judgement.effect("it displayed a widget that a person can operate", "widgets")
         self.judgement.seen(seen)
+        if self._scripts is not None and (problem := self._scripts.problem()):
+            self._not_saved(problem, problem)
         if self._watch is not None:
             declared = bool(self.options.files)
             self._native.stop(self._watch.journal, frozenset(self.closure.words), declared=declared)
@@ -314,7 +319,7 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = self._readings = self.marks = None
+        self._watch = self._capture = self._readings = self.marks = self._scripts = None
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""

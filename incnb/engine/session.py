@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import ast
 import os
-import socket
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from incnb.analysis import CellAnalysis, analyse, mentions
+from incnb.analysis import CellAnalysis, mentions
 from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
-from incnb.engine import decide
+from incnb.engine import decide, meaning
 from incnb.engine.accepted import Accepted
 from incnb.engine.asked import ask, when
 from incnb.engine.checkpoints import with_check_points
@@ -32,14 +31,13 @@ from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
 from incnb.engine.options import Options
-from incnb.engine.policy import LARGE, measured_costs
+from incnb.engine.policy import why_not_to_save
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tracked import Producer, Text, Tracked
 from incnb.engine.trees import awaits, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
-from incnb.explain import cheaper_to_compute
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
@@ -89,9 +87,10 @@ class Session:
 
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not ours is about to execute: load what it may need. Raises `Lost`."""
-        self._trees.append(tree)
-        self.seeded.before(tree)
-        self.pending.notebook_words |= nested_words(tree)
+        meant = meaning.inlined(self.shell, tree) if isinstance(tree, ast.Module) else tree
+        self._trees.append(meant)
+        self.seeded.before(meant)
+        self.pending.notebook_words |= nested_words(meant)
         if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
 
@@ -103,15 +102,15 @@ class Session:
             self.configured.take(tree)
 
     def _configuration(self, top: str) -> tuple[str, str]:
-        return self.configured.digest(top), self.configured.shown(top)
+        return self.configured.of(top)
 
     def transform(self, tree: ast.Module, options: Options, cell_id: str | None, *, nested: bool) -> ast.Module:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
-        self._trees.append(tree)
-        self.seeded.before(tree)
+        self._trees.append(meaning.inlined(self.shell, tree))
+        self.seeded.before(self._trees[-1])
         self.current = tracked
         try:
             return self._transform(tree, tracked)
@@ -181,7 +180,7 @@ class Session:
             return tree
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
-        analysis = tracked.analysis = analyse(tree, (compiler, interactivity))
+        analysis = tracked.analysis = meaning.analysed(self.shell, tree, (compiler, interactivity))
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(tracked.cell, tree, options, analysis)
         marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
@@ -211,7 +210,7 @@ class Session:
         environment.asked = tracked.asked
         seeded = frozenset(self.seeded.known)
         run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native, seeded)
-        run.too_slow = lambda size, seconds: self._too_slow(tracked, size, seconds)
+        run.too_slow = lambda size, seconds: why_not_to_save(self.history, self.notebook, tracked, size, seconds)
         if interactivity != "last_expr":
             run.problems.append(reasons[0])
             tracked.reasons = []
@@ -227,7 +226,7 @@ class Session:
 
     def before_reading(self, tree: ast.Module, analysis: CellAnalysis) -> None:
         """Load what a cell that is about to execute may need. Raises `Lost`."""
-        self.pending.notebook_words |= nested_words(tree)
+        self.pending.notebook_words |= nested_words(self._trees[-1] if self._trees else tree)
         binds = frozenset(analysis.sure - {read.name for read in analysis.reads})
         self.pending.before_cell(mentions(tree), binds=binds)
 
@@ -401,16 +400,6 @@ class Session:
         except StoreError as error:
             return decision.but(reasons=(*decision.reasons, Reason(Code.NOT_SAVED, "store", "log", str(error))))
         return decision
-
-    def _too_slow(self, tracked: Tracked, size: int, seconds: float) -> str:
-        """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
-        if size <= LARGE or getattr(tracked.options, "pin", False) or tracked.analysis is None:
-            return ""
-        runs = self.history.runs(self.notebook)
-        costs = measured_costs(runs, tracked.analysis.code, socket.gethostname(), seconds)
-        if costs is None or costs.compute >= costs.restore:
-            return ""
-        return cheaper_to_compute(costs.compute, costs.restore)
 
     def _decision(self, tracked: Tracked, status: Status, *, save: float = 0.0, size: int = 0) -> Decision:
         execute = tracked.run.seconds if tracked.run is not None else 0.0

@@ -89,7 +89,7 @@ def _holds(item: Any, cls: type) -> list[Any]:
     if isinstance(item, types.FunctionType):
         return [item.__defaults__, item.__kwdefaults__, item.__closure__, item.__dict__]
     if isinstance(item, type):
-        return [v for k, v in item.__dict__.items() if k not in ("__dict__", "__weakref__")]
+        return [*item.__bases__, *(v for k, v in item.__dict__.items() if k not in ("__dict__", "__weakref__"))]
     top = cls.__module__.partition(".")[0]
     if top == "numpy":
         base = array_base(item)

@@ -27,7 +27,8 @@ class Snapshot:
         """What is different now, in words, each with its kind and the word that would allow it."""
         found: list[tuple[Any, str, str]] = []
         for thread in threading.enumerate():
-            if thread not in self._threads and thread.is_alive() and not thread.name.startswith(_POOLS):
+            mine = thread not in self._threads and thread.is_alive() and not self._is_shells(thread)
+            if mine and not thread.name.startswith(_POOLS):
                 found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
         for task in _tasks() - self._tasks:
             if not task.done() and not is_kernel_task(task):
@@ -37,6 +38,12 @@ class Snapshot:
         if self._figures or open_figures():
             found.append(("untracked", "a matplotlib figure is left open", ""))
         return found
+
+    def _is_shells(self, thread: threading.Thread) -> bool:
+        """Whether a thread is the one in which IPython waits for the processes of `%%bash` and the like."""
+        manager = getattr(self._shell, "magics_manager", None)
+        loop = getattr(getattr(manager, "registry", {}).get("ScriptMagics"), "event_loop", None)
+        return loop is not None and getattr(thread, "_target", None) == loop.run_forever
 
 
 def _tasks() -> set[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -232,7 +232,7 @@ def save(
             raise NotSaved(f"an index of {locator} changed in place")
         states.append((node.value, *state, locator))
 
-    owned = owned_in(namespace)
+    owned = owned_in(namespace, values)
     _check_indexes(values, namespace)
     owners: dict[int, str] = {}
     parent: dict[str, str] = {name: name for name in values}
@@ -305,7 +305,7 @@ def save(
             own,
             root="",
             refer=inputs.reference,
-            live=live_in(namespace),
+            live=live_in(namespace, values),
             shares=lambda base: id(base) in shared,
             namespace=namespace,
         )
@@ -377,11 +377,12 @@ def _check_memory(item: Any, name: str) -> None:
             raise NotSaved(f"{name} is an array over the memory of a tensor")
 
 
-def live_in(namespace: dict[str, Any]) -> Callable[[str, str], object]:
-    """What a qualified name of the notebook means now."""
+def live_in(namespace: dict[str, Any], but: Container[str] = ()) -> Callable[[str, str], object]:
+    """What a qualified name of the notebook means now; nothing if it begins with one of `but`, yet to be restored."""
 
     def live(module: str, qualname: str) -> object:
-        found: Any = namespace.get(qualname.partition(".")[0])
+        top = qualname.partition(".")[0]
+        found: Any = namespace.get(top) if top not in but else None
         for part in qualname.split(".")[1:]:
             found = getattr(found, "__dict__", {}).get(part)
         return found
@@ -389,9 +390,9 @@ def live_in(namespace: dict[str, Any]) -> Callable[[str, str], object]:
     return live
 
 
-def owned_in(namespace: dict[str, Any]) -> Callable[[Any], bool]:
-    """Whether a function or class is found again by its name."""
-    live = live_in(namespace)
+def owned_in(namespace: dict[str, Any], but: Container[str] = ()) -> Callable[[Any], bool]:
+    """Whether a function or class is found again by its name; `but`: names that are restored with it."""
+    live = live_in(namespace, but)
 
     def owned(item: Any) -> bool:
         if getattr(item, "__module__", None) == "__main__":

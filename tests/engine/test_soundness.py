@@ -419,7 +419,7 @@ def test_three_faults_switch_incnb_off_and_cells_still_run(
     monkeypatch.delenv("INCNB_DEBUG")
     shell = shells()
 
-    monkeypatch.setattr(session, "analyse", None)
+    monkeypatch.setattr(session.meaning, "analysed", None)
     for value in range(5):
         shell.ip.run_cell(f"%%incremental\nr = {value}").raise_error()
         assert shell["r"] == value
