@@ -233,7 +233,7 @@ def test_processes_are_blocked_until_they_are_allowed(notebook: Notebook) -> Non
     cells = ["name = 'world'", *blocked, "_exit_code", *allowed, "bo, o, _exit_code"]
     _as_plain(notebook, cells, dict.fromkeys(blocked, ("blocked", "blocked")))
     first = next(d for d in notebook.decisions() if d["status"] == "blocked")
-    detail = [r["detail"] for r in first["reasons"] if r["code"] == "effect"][0]
+    detail = next(r["detail"] for r in first["reasons"] if r["code"] == "effect")
     assert "!echo hi" in detail and "--allow subprocess" in detail
     with notebook.kernel() as nb:
         nb.run("name = 'moon'")
