@@ -19,7 +19,8 @@ class Flow(ast.NodeVisitor):
         self.maybe = 0  # inside expressions that may not be evaluated
         self.shadow: set[str] = set()  # parameters and comprehension targets
         self.deferred: dict[str, References] = {}  # bodies of functions and classes of the cell, until first used
-        self.aliases: dict[str, Imported] = {}
+        self.aliases: dict[str, list[Imported]] = {}  # what a name may have been imported as
+        self.blocks = 0  # around the statement: what it binds does not end what was bound before
         self.module_values: set[tuple[str, Read]] = set()  # read through a module for more than a call
 
     # -- names
@@ -30,10 +31,9 @@ class Flow(ast.NodeVisitor):
         body = self.deferred.pop(read.name, None)
         if body is not None:
             self.body(body)
+        for alias in self.aliases.get(read.name, ()):
+            self.module_read(alias, read)
         if read.name in self.bound:
-            alias = self.aliases.get(read.name)
-            if alias is not None:
-                self.module_read(alias, read)
             return
         self.result.reads.append(read)
 
@@ -59,8 +59,12 @@ class Flow(ast.NodeVisitor):
             return
         self.bound.add(name)
         self.result.stores.add(name)
-        self.aliases.pop(name, None)
-        self.deferred.pop(name, None)
+        body = self.deferred.pop(name, None)
+        if self.blocks:
+            if body is not None:
+                self.body(body)  # of the other branch
+        else:
+            self.aliases.pop(name, None)
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -191,7 +195,7 @@ class Flow(ast.NodeVisitor):
 
     def _imported(self, imported: Imported, whole: str) -> None:
         self.bind(imported.name)
-        self.aliases[imported.name] = imported
+        self.aliases.setdefault(imported.name, []).append(imported)
         self.result.imports.append(Imported(imported.name, whole, imported.attribute))
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -267,10 +271,12 @@ class Flow(ast.NodeVisitor):
 
     def _block(self, body: list[ast.stmt], *also: str) -> set[str]:
         before = set(self.bound)
+        self.blocks += 1
         for name in also:
             self.bind(name)
         for statement in body:
             self.visit(statement)
+        self.blocks -= 1
         after, self.bound = self.bound, before
         return after
 
@@ -282,9 +288,10 @@ class Flow(ast.NodeVisitor):
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
         before = set(self.bound)
+        self.blocks += 1
         self.visit(node.target)
-        for statement in node.body:
-            self.visit(statement)
+        self._block(node.body)
+        self.blocks -= 1
         self.bound = before
         self._block(node.orelse)
 
@@ -321,6 +328,7 @@ class Flow(ast.NodeVisitor):
 
     def visit_Match(self, node: ast.Match) -> None:
         self.visit(node.subject)
+        self.blocks += 1
         for case in node.cases:
             before = set(self.bound)
             for part in ast.walk(case.pattern):
@@ -333,6 +341,7 @@ class Flow(ast.NodeVisitor):
                 self.visit(case.guard)
             self._block(case.body)
             self.bound = before
+        self.blocks -= 1
 
     def visit_Global(self, node: ast.Global) -> None:
         self.result.stores.update(node.names)

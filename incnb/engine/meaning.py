@@ -36,6 +36,8 @@ def analysed(shell: Any, tree: ast.Module, extra: tuple[object, ...]) -> CellAna
     result.findings += [f for f in meant.findings if f not in result.findings]
     result.scripts = {script.path: script for script in meant.scripts}
     result.written = meant.written
+    if "get_ipython" not in result.stores:  # whatever is done with it is a finding, or done again in place
+        result.reads = [read for read in result.reads if read.name != "get_ipython"]
     for script, inside in meant.fresh:
         _take(result, analyse(whole(inside), extra), script)
     return result

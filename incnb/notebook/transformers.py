@@ -26,6 +26,8 @@ from incnb.outputs.pending import Lost
 MARK = "%%incremental"
 _LINE = re.compile(r"^%%incremental(?![\w?])")
 _TRANSPARENT = ("time", "capture")
+#: They run a body many times, or take it apart: nothing of it could be reused.
+_REPEATING = ("timeit", "prun", "debug")
 
 
 class NotStarted(InputRejected):
@@ -116,6 +118,9 @@ class Tracker(ast.NodeTransformer):
         if self.session.current is not None:
             self.session.untracked(body)
             return body  # below a magic of a cell that is already observed
+        above = around_marker(body)
+        if above:
+            raise NotStarted(f"incnb: %%incremental cannot stand below %%{above}; remove one of the two")
         options = self._options(line, body, info)
         if options is None or not body.body or self._is_subshell():
             self.session.untracked(body)
@@ -173,10 +178,23 @@ def marker(tree: ast.Module) -> tuple[str | None, ast.Module]:
 
 def transparent(tree: ast.Module) -> bool:
     """Whether the whole cell is one `%%time` or `%%capture`, whose body comes by on its own."""
+    return any(name in _TRANSPARENT for name in _cell_magic(tree)[:1])
+
+
+def around_marker(tree: ast.Module) -> str:
+    """The magic that would run the body of a marked cell many times."""
+    words = _cell_magic(tree)
+    if len(words) != 3 or words[0] not in _REPEATING:
+        return ""
+    first = next((line for line in words[2].splitlines() if line.strip()), "")
+    return words[0] if _LINE.match(first) else ""
+
+
+def _cell_magic(tree: ast.Module) -> list[str]:
+    """Name, line and body of the cell magic that is the whole cell."""
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
-        return False
+        return []
     call = tree.body[0].value
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "run_cell_magic"):
-        return False
-    first = call.args[0] if call.args else None
-    return isinstance(first, ast.Constant) and first.value in _TRANSPARENT
+        return []
+    return [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]

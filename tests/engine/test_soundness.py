@@ -492,3 +492,40 @@ def test_what_configured_a_library_before_counts_for_later_cells(shells: Shells,
         assert shell.reason.startswith(("ambient", "value", "code")), shell.reasons
     finally:
         shell.ip.run_cell(undo)
+
+
+def test_a_function_of_a_branch_not_taken_last_is_followed(shells: Shells) -> None:
+    body = "if flag:\n    def f(): return A\nelse:\n    def f(): return B\ny = f()"
+    shell = shells()
+    shell.plain("flag, A, B = True, 1, 2")
+    assert shell.cell(body) == "executed"
+    assert shell.cell(body) == "reused"
+    shell.plain("A = 10")
+    assert shell.cell(body) == "executed" and shell["y"] == 10
+
+
+def test_a_function_defined_in_a_branch_comes_back_as_itself_and_not_as_its_name(shells: Shells) -> None:
+    cells = ["def h(): return 'old'\nclass D:\n    m = 'old'",
+             "if True:\n    def h(): return 'new'\n    class D:\n        m = 'new'\n    class E(D): pass\n    d = [E(), E()]"]  # fmt: skip
+    for expected in ("executed", "reused"):
+        shell = shells()
+        shell.plain(cells[0])
+        assert shell.cell(cells[1]) == expected
+        assert shell["h"]() == "new" and shell["d"][0].m == "new"
+        assert type(shell["d"][1]) is shell["E"] and issubclass(shell["E"], shell["D"])
+
+
+def test_a_module_imported_in_a_branch_is_followed_whatever_the_other_branch_imports(
+    shells: Shells, tmp_path: Path
+) -> None:
+    for name in ("fast", "slow"):
+        (tmp_path / "work" / f"{name}.py").write_text("X = 1\n")
+    bodies = ["if flag:\n    import fast as m\nelse:\n    import slow as m\ny = m.X",
+              "try:\n    import fast as m\nexcept ImportError:\n    import slow as m\nz = m.X"]  # fmt: skip
+    shell = shells()
+    shell.plain("import fast, slow\nflag = True")
+    for body in bodies:
+        for value, executes in ((1, True), (1, False), (2, True)):
+            shell.plain(f"fast.X = {value}; _ = globals().pop('m', None)")
+            assert (shell.cell(body) == "executed") is executes
+            assert vars(shell["m"])["X"] == value
