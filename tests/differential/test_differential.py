@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from edits import edit_data, edit_source
-from notebooks_of import EXAMPLES, Example
+from example_notebooks import EXAMPLES, Example
 
 SEEDS = int(os.environ.get("INCNB_SEEDS", "4"))
 FIRST = int(os.environ.get("INCNB_FIRST_SEED", "0"))

@@ -20,7 +20,7 @@ from states import State
 
 from incnb.dependencies import package
 
-PANDAS = ("display.precision", "display.max_rows", "mode.chained_assignment")
+PANDAS = ("display.precision", "display.max_rows")
 REUSED = ("reused", "cutoff")
 
 
@@ -88,7 +88,8 @@ def run(shell: Shell, code: str) -> tuple[Any, ...]:
         result = shell.ip.run_cell(code, store_history=True)
     error = result.error_before_exec or result.error_in_exec
     if error is not None:
-        return "error", type(error).__name__, str(error)
+        where = str(shell.folder)  # of this test, and named in messages about files
+        return "error", type(error).__name__, str(error).replace(where, "")
     return "value", repr(shell.ip.user_ns.get("r")), out.getvalue()
 
 

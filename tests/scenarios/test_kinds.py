@@ -33,7 +33,23 @@ NEEDLESS: dict[str, str] = {
     "around: seeded in the target": GENERATOR,
 }
 #: What executes in a kernel that goes on, although it was recorded in that state before.
-NEEDLESS_LIVE: dict[str, str] = {}
+IN_ORDER = "what configures a library counts in the order in which it ran, and an edit in between is in that order"
+OLD_RESULT = "`r` is perhaps not bound by the cell, so what it held before counts"
+FILE_THERE = "the file that it writes is there with other content, which a reuse would not overwrite"
+NEEDLESS_LIVE: dict[str, str] = {
+    "project: instance that outlives a reload": "the cell before gives an object of the old class, as a plain run does",
+    "file: read or absent": OLD_RESULT,
+    "file: written by the target": FILE_THERE,
+    "file: copied": FILE_THERE,
+    "file: sqlite": "`r` is bound below a `with` that may swallow errors, so what it held before counts",
+    "around: pandas option": IN_ORDER,
+    "around: numpy print options": IN_ORDER,
+    "around: working directory": IN_ORDER,
+    "around: numpy errstate": OLD_RESULT,
+    "around: sys.path": IN_ORDER,
+    "around: absent name": OLD_RESULT,
+    "around: missing module": "a module that was imported stays loaded, whatever becomes of its file",
+}
 _truths: dict[State, tuple[Any, ...]] = {}  # plain runs, made once for all tests
 
 
