@@ -86,6 +86,44 @@ def _torch() -> Any:
     return (str(torch.get_default_dtype()), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled())
 
 
+def _duckdb() -> Any:
+    """What is set otherwise than in a new connection. Raises `ValueError` when there is more than settings."""
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is None or not hasattr(duckdb, "default_connection"):
+        return {}
+    shared = duckdb.default_connection
+    connection: Any = shared() if callable(shared) else shared
+    if connection.description is not None:
+        raise ValueError("the default connection of duckdb holds the result of an earlier execute")
+    for kind, query in _DUCKDB_HOLDS.items():
+        held = connection.sql(query).fetchall()
+        if held:
+            raise ValueError(f"the default connection of duckdb holds {kind} ({held[0][0]})")
+    settings = "select name, value from duckdb_settings() where name not like '%memory%'"
+    now = dict(connection.sql(settings).fetchall())
+    fresh = duckdb.connect()
+    try:
+        untouched = dict(fresh.sql(settings).fetchall())
+    finally:
+        fresh.close()
+    return {name: value for name, value in now.items() if untouched.get(name) != value}
+
+
+_DUCKDB_HOLDS = {
+    "tables": "select table_name from duckdb_tables() where not internal",
+    "views": "select view_name from duckdb_views() where not internal",
+    "databases": "select database_name from duckdb_databases() where not internal and (path is not null or database_name <> 'memory')",
+    "schemas": "select schema_name from duckdb_schemas() where not internal",
+    "functions": "select function_name from duckdb_functions() where not internal",
+    "types": "select type_name from duckdb_types() where not internal",
+    "sequences": "select sequence_name from duckdb_sequences()",
+    "secrets": "select name from duckdb_secrets()",
+    "variables": "select name from duckdb_variables()",
+    "prepared statements": "select name from duckdb_prepared_statements()",
+}  # fmt: skip
+DUCKDB = "the default connection of duckdb"
+
+
 def _decimal() -> Any:
     now = decimal.getcontext()
     return (
@@ -118,6 +156,7 @@ PROBES: dict[str, tuple[str | None, Callable[[], Any]]] = {
     "matplotlib rcParams": ("matplotlib", _matplotlib),
     "sklearn config": ("sklearn", _sklearn),
     "torch defaults": ("torch", _torch),
+    DUCKDB: ("duckdb", _duckdb),
 }
 _REACHES = {"pandas": {"numpy"}, "sklearn": {"numpy"}, "seaborn": {"matplotlib", "pandas", "numpy"}}
 
@@ -140,5 +179,10 @@ def resolve(locator: str) -> Resolved:
     try:
         state = probe[1]()
         return Resolved(Kind.AMBIENT, encode(state).digest().hex(), "", shorten(str(state)))
-    except (Unfingerprintable, AttributeError, TypeError, ValueError) as error:
+    except (Unfingerprintable, AttributeError, TypeError, ValueError, *_errors()) as error:
         return Resolved(Kind.AMBIENT, None, f"cannot be read: {error}")
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    error = getattr(sys.modules.get("duckdb"), "Error", None)
+    return (error,) if isinstance(error, type) and issubclass(error, Exception) else ()

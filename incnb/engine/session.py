@@ -210,7 +210,12 @@ class Session:
         words = mentions(tree)
         self.pending.notebook_words |= _nested_words(tree)
         self.pending.before_cell(words, binds=frozenset(analysis.sure - {read.name for read in analysis.reads}))
-        environment = Environment(self.namespace, load=self.pending.bring_in, configured=self._configuration)
+        environment = Environment(
+            self.namespace,
+            load=self.pending.bring_in,
+            load_all=self.pending.bring_in_all,
+            configured=self._configuration,
+        )
         environment.asked = tracked.asked
         run = Run(self.shell, environment, analysis, tree.body, options, self.hidden, self.native)
         if interactivity != "last_expr":
