@@ -16,7 +16,6 @@ from collections.abc import Callable
 from typing import Any
 
 from incnb.dependencies.bindings import Resolved
-from incnb.fingerprint import Unfingerprintable
 from incnb.fingerprint.door import encode
 from incnb.model import Kind, shorten
 
@@ -112,7 +111,7 @@ def _duckdb() -> Any:
 _DUCKDB_HOLDS = {
     "tables": "select table_name from duckdb_tables() where not internal",
     "views": "select view_name from duckdb_views() where not internal",
-    "databases": "select database_name from duckdb_databases() where not internal and (path is not null or database_name <> 'memory')",
+    "databases": "select database_name from duckdb_databases() where not internal and concat(database_name, path) <> 'memory'",
     "schemas": "select schema_name from duckdb_schemas() where not internal",
     "functions": "select function_name from duckdb_functions() where not internal",
     "types": "select type_name from duckdb_types() where not internal",
@@ -179,10 +178,5 @@ def resolve(locator: str) -> Resolved:
     try:
         state = probe[1]()
         return Resolved(Kind.AMBIENT, encode(state).digest().hex(), "", shorten(str(state)))
-    except (Unfingerprintable, AttributeError, TypeError, ValueError, *_errors()) as error:
+    except Exception as error:  # what a library raises when it is asked is of its own kinds
         return Resolved(Kind.AMBIENT, None, f"cannot be read: {error}")
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    error = getattr(sys.modules.get("duckdb"), "Error", None)
-    return (error,) if isinstance(error, type) and issubclass(error, Exception) else ()

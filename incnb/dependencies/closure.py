@@ -71,6 +71,8 @@ class Closure(Collected):
                 with self._ways.into(("string", text)):
                     for finding in libraries.query_findings(text):
                         self._find(finding)
+        if "duckdb" in self._libraries and self.words & libraries.RELATION_NAMES:
+            self._find(Finding("effect", "it reads the name of a relation, which is random", 0, "random"))
         always = set(ambient.reached(set()))
         for name in ambient.reached(self._libraries):
             if name in always:

@@ -205,6 +205,10 @@ _NATIVE = frozenset(
 )
 
 
+#: What tells the random names that duckdb gives to relations.
+RELATION_NAMES = frozenset({"alias", "sql_query", "explain"})
+
+
 def _untracked(name: str, module: str) -> Finding:
     permit = _PERMITS.get(module, "")
     kind: FindingKind = "effect" if permit else "untracked"

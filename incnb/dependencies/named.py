@@ -119,4 +119,6 @@ def is_scanned(value: Any) -> bool:
 def is_followed(closure: Closure, module_name: str | None, name: str) -> bool:
     """Whether a name was read whole before the run, and is left after it."""
     locator = bindings.locator(module_name, Read(name))
-    return any((kind, locator) in closure.found and closure.is_left((kind, locator)) for kind in (Kind.VALUE, Kind.CODE))
+    return any(
+        (kind, locator) in closure.found and closure.is_left((kind, locator)) for kind in (Kind.VALUE, Kind.CODE)
+    )

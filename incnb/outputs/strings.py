@@ -7,6 +7,7 @@ asks and ours. Some ask for their own frame and walk back from there; they are k
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -48,7 +49,7 @@ def wanted(asks: FrameType, target: Any, is_ours: Callable[[FrameType], bool]) -
             frame = frame.f_back if frame is not None else None
         return [frame] if frame is not None and is_ours(frame) else []
     if library == "polars" and asks.f_code.co_name == "_get_stack_locals":
-        return [frame for frame in _back(asks) if is_ours(frame)]
+        return [frame for frame in _below_cell(_back(asks)) if is_ours(frame)]
     if library == "numpy" and ("matrixlib" in module or "index_tricks" in module):
         caller = asks.f_back
         return [caller] if caller is not None and is_ours(caller) else []
@@ -59,6 +60,9 @@ def asked(asks: FrameType, frame: FrameType) -> Asked:
     """What a library that asks for `frame` was given to look up."""
     texts: dict[str, None] = {}
     columns: set[str] = set()
+    if top(asks) == "polars":  # it says which names, or takes all that there are
+        _texts(asks.f_locals.get("named"), texts, 0)
+        return Asked("polars", frame, tuple(texts), frozenset())
     between: list[FrameType] = []
     for at in _back(asks):
         if at is frame:
@@ -75,6 +79,13 @@ def asked(asks: FrameType, frame: FrameType) -> Asked:
 def top(frame: FrameType) -> str:
     """The top-level module that the code of a frame belongs to."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _below_cell(frames: list[FrameType]) -> list[FrameType]:
+    """The frames down to that of the cell; below are those of whatever runs the notebook."""
+    main = getattr(sys.modules.get("__main__"), "__dict__", None)
+    cells = [n for n, frame in enumerate(frames) if frame.f_globals is main and frame.f_locals is main]
+    return frames[: cells[-1] + 1] if cells else frames
 
 
 def _back(frame: FrameType | None) -> list[FrameType]:
