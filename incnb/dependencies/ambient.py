@@ -111,7 +111,7 @@ def _duckdb() -> Any:
 _DUCKDB_HOLDS = {
     "tables": "select table_name from duckdb_tables() where not internal",
     "views": "select view_name from duckdb_views() where not internal",
-    "databases": "select database_name from duckdb_databases() where not internal and concat(database_name, path) <> 'memory'",
+    "databases": "select database_name from duckdb_databases() where not internal and concat(database_name, path) != 'memory'",
     "schemas": "select schema_name from duckdb_schemas() where not internal",
     "functions": "select function_name from duckdb_functions() where not internal",
     "types": "select type_name from duckdb_types() where not internal",

@@ -12,6 +12,7 @@ could scan.
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _LONGEST = 20_000
 _SCANNED = frozenset({"pandas", "polars", "pyarrow", "duckdb", "_duckdb"})
+_SCANNED_CLASSES = frozenset(
+    "DataFrame Series LazyFrame RecordBatchReader Dataset Scanner DuckDBPyRelation Relation".split()  # noqa: SIM905
+)
+_TABLES = re.compile(r"\b(?:from|join)\s+\"?([^\W\d]\w*)", re.IGNORECASE)
 
 
 def follow_strings(closure: Closure) -> None:
@@ -74,6 +79,9 @@ def is_hidden(name: str, value: Any) -> bool:
 
 
 def _read(closure: Closure, module_name: str | None, text: str) -> None:
+    if "duckdb" in closure._libraries:
+        for name in _TABLES.findall(text):
+            closure.read(module_name, Read(name))  # where nothing is called so, that is what is relied on
     for chain in chains(text):
         for name in chain:
             namespace = closure._namespace(module_name, name)
@@ -109,11 +117,17 @@ def is_scanned(value: Any) -> bool:
     cls = type(value)
     if isinstance(value, type | types.ModuleType | types.FunctionType):
         return False
-    if cls is dict or cls is list:
-        parts = list(value.values()) if cls is dict else value
-        return bool(parts) and all(type(part).__name__ == "ndarray" for part in parts)
+    if issubclass(cls, dict | list):
+        parts = list(dict.values(value)) if issubclass(cls, dict) else list.copy(value)
+        return bool(parts) and all(_is_array(type(part)) for part in parts)
     tops = {base.__module__.partition(".")[0] for base in cls.__mro__}
-    return not tops.isdisjoint(_SCANNED) or cls.__name__ == "ndarray" or hasattr(cls, "__arrow_c_stream__")
+    names = {base.__name__ for base in cls.__mro__}
+    known = not tops.isdisjoint(_SCANNED) and not names.isdisjoint(_SCANNED_CLASSES)
+    return known or _is_array(cls) or hasattr(cls, "__arrow_c_stream__") or hasattr(cls, "__arrow_c_array__")
+
+
+def _is_array(cls: type) -> bool:
+    return any(base.__name__ == "ndarray" for base in cls.__mro__)
 
 
 def is_followed(closure: Closure, module_name: str | None, name: str) -> bool:

@@ -9,6 +9,7 @@ locals. Attributes and builtins that the string mentions are judged as if the ce
 from __future__ import annotations
 
 import builtins
+import inspect
 import keyword
 import sys
 import types
@@ -24,7 +25,7 @@ from incnb.engine.judgement import Judgement
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read, holds_locals
 from incnb.model import Dependency, Kind
-from incnb.outputs.strings import Asked
+from incnb.outputs.strings import Asked, is_top
 
 _JUDGED = ("unsafe", "effect", "untracked")
 
@@ -53,11 +54,14 @@ class Named:
             self._unsafe[module] = f"{library} reads variables of its caller by name"
             return
         own = cell is not None and frame.f_code.co_filename == cell.f_code.co_filename
-        if frame.f_code.co_flags & 1 and not own and not holds_locals(frame.f_code):
+        if frame.f_code.co_flags & inspect.CO_OPTIMIZED and not own and not holds_locals(frame.f_code):
             what = f"{library} reads local variables of {frame.f_code.co_qualname}() by name"
             self._unsafe[frame.f_code.co_qualname] = what
             return
-        locals_ = frame.f_locals if frame.f_locals is not frame.f_globals else {}
+        # what runs at the top of a cell may show a copy of the globals for its locals
+        taken = frame.f_locals.items() if frame.f_locals is not frame.f_globals else ()
+        optimized = bool(frame.f_code.co_flags & inspect.CO_OPTIMIZED)
+        locals_ = {name for name, value in taken if optimized or frame.f_globals.get(name, taken) is not value}
         names = {chain: None for text in asked.texts for chain in chains(text)}
         if library == "numexpr":
             names["division",] = None  # it asks whether the caller divides as Python 2 did
@@ -68,7 +72,7 @@ class Named:
 
     def _name(self, asked: Asked, module: str | None, name: str, local: bool, cell: types.FrameType | None) -> None:
         namespace = asked.frame.f_globals
-        if local or keyword.iskeyword(name):
+        if local or keyword.iskeyword(name) or (module is None and name in self._closure.ignore):
             return
         if name not in namespace:
             if name not in asked.columns:
@@ -142,7 +146,7 @@ def _cell(frame: types.FrameType | None, namespace: dict[str, Any]) -> types.Fra
     """The frame of the cell's own statement, below which everything runs."""
     found = None
     while frame is not None:
-        if frame.f_globals is namespace and frame.f_locals is namespace:
+        if frame.f_globals is namespace and is_top(frame.f_code):
             found = frame
         frame = frame.f_back
     return found

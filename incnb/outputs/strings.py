@@ -7,10 +7,11 @@ asks and ours. Some ask for their own frame and walk back from there; they are k
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 #: Libraries whose strings are looked at. Any other that asks for a frame of ours makes the run unsafe.
@@ -84,8 +85,13 @@ def top(frame: FrameType) -> str:
 def _below_cell(frames: list[FrameType]) -> list[FrameType]:
     """The frames down to that of the cell; below are those of whatever runs the notebook."""
     main = getattr(sys.modules.get("__main__"), "__dict__", None)
-    cells = [n for n, frame in enumerate(frames) if frame.f_globals is main and frame.f_locals is main]
+    cells = [n for n, frame in enumerate(frames) if frame.f_globals is main and is_top(frame.f_code)]
     return frames[: cells[-1] + 1] if cells else frames
+
+
+def is_top(code: CodeType) -> bool:
+    """Whether code is that of a statement at the top of a cell or a module."""
+    return not code.co_flags & inspect.CO_OPTIMIZED and code.co_name.startswith(("<module", "<cell"))
 
 
 def _back(frame: FrameType | None) -> list[FrameType]:

@@ -37,6 +37,8 @@ REUSED: dict[str, tuple[list[str], str]] = {
     "eval in place": ([FRAME, "k = 2"], "df.eval('c = a * @k', inplace=True)\nr = df.c.sum()"),
     "pd.eval": ([FRAME, "x = 1\ny = 2"], "r = pd.eval('x + y')"),
     "an imported eval": (["from pandas import eval as ev", "x = 1\ny = 2"], "r = ev('x + y')"),
+    "a comprehension": ([FRAME, "t = 1"], "r = [len(df.query('a > @t')) for _ in range(2)]"),
+    "a function that is applied": ([FRAME, "t = 1"], "r = len(df.groupby('a')[['a']].apply(lambda g: g.query('a > @t')))"),
     "a function in a query": ([FRAME, "def f(n):\n    return n - 1"], "r = df.query('a > @f(2)')"),
     "a function and a global in the cell": ([FRAME], "t = 1\ndef f(n):\n    return n\nr = df.query('a > @f(@t)')"),
     "a helper": ([FRAME, "t = 1", ASK], "r = ask(df)"),
@@ -87,6 +89,10 @@ CHANGES: dict[str, tuple[list[str], str, list[str]]] = {
     "the variable of a query": ([FRAME, "t = 1"], "r = df.query('a > @t')", [FRAME, "t = 2"]),
     "the variable of eval": ([FRAME, "k = 2"], "r = df.eval('c = a * @k')", [FRAME, "k = 3"]),
     "a variable of pd.eval": ([FRAME, "x = 1\ny = 2"], "r = pd.eval('x + y')", [FRAME, "x = 1\ny = 3"]),
+    "the variable of a query in a comprehension": ([FRAME, "t = 1"], "r = [len(df.query('a > @' + c)) for c in 't']", [FRAME, "t = 2"]),
+    "the variable of a comprehension": ([FRAME, "t = 1"], "r = [len(df.query('a > @t')) for _ in range(2)]", [FRAME, "t = 2"]),
+    "a variable in a class body": ([FRAME, "t = 1"], "class C:\n    n = len(df.query('a > @' + chr(116)))\nr = C.n", [FRAME, "t = 2"]),
+    "the variable of a function that is applied": ([FRAME, "t = 1"], "r = len(df.groupby('a')[['a']].apply(lambda g: g.query('a > @t')))", [FRAME, "t = 2"]),
     "the function of a query": ([FRAME, "def f(n):\n    return n - 1"], "r = df.query('a > @f(2)')", [FRAME, "def f(n):\n    return n"]),
     "what the function of a query reads": ([FRAME, "k = 1\ndef f(n):\n    return n - k"], "r = df.query('a > @f(2)')", [FRAME, "k = 0\ndef f(n):\n    return n - k"]),
     "what a function of the cell reads": ([FRAME, "k = 1"], "def f(n):\n    return n - k\nr = df.query('a > @f(2)')", [FRAME, "k = 0"]),
@@ -129,6 +135,8 @@ CHANGES: dict[str, tuple[list[str], str, list[str]]] = {
     "an array of duckdb": (["import duckdb, numpy as np\nv = np.arange(3)"], "r = duckdb.sql('select * from v').fetchall()", ["import duckdb, numpy as np\nv = np.arange(4)"]),
     "a dict of arrays of duckdb": (["import duckdb, numpy as np\nv = {'a': np.arange(3)}"], "r = duckdb.sql('select * from v').fetchall()", ["import duckdb, numpy as np\nv = {'a': np.arange(4)}"]),
     "a local of duckdb that is renamed": ([FRAME, "import duckdb\nloc = df\ndef f(d):\n    loc = d.head(1)\n    return duckdb.sql('select sum(a) as s from loc').fetchall()"], "r = f(df)", [FRAME, "import duckdb\nloc = df\ndef f(d):\n    lox = d.head(1)\n    return duckdb.sql('select sum(a) as s from loc').fetchall()"]),
+    "a frame of duckdb that was not there": ([FRAME, "import duckdb\ndef f(d):\n    try:\n        return duckdb.sql('from more').fetchall()\n    except Exception:\n        return 0"], "r = f(df)", [FRAME, "import duckdb\ndef f(d):\n    try:\n        return duckdb.sql('from more').fetchall()\n    except Exception:\n        return 0\nmore = df"]),
+    "a frame of a function that a query does not name": ([FRAME, "import duckdb\ndef q():\n    return duckdb.sql"], "r = q()('select sum(a) as s from ' + 'd' + 'f').fetchall()", [FRAME.replace("[1, 2, 3]", "[1, 2, 4]"), "import duckdb\ndef q():\n    return duckdb.sql"]),
     "a table of duckdb": (["import duckdb", "duckdb.sql('create or replace table tt as select 1 as a')"], "r = duckdb.sql('select * from tt').fetchall()", ["import duckdb", "duckdb.sql('create or replace table tt as select 2 as a')"]),
     "a view of duckdb": ([FRAME, "import duckdb", "duckdb.register('vv', df)"], "r = duckdb.sql('select sum(a) from vv').fetchall()", [FRAME, "import duckdb", "duckdb.register('vv', df.head(1))"]),
     "a setting of duckdb": ([FRAME, "import duckdb"], "r = duckdb.sql('select * from (values (1), (null)) v(a) order by a').fetchall()", [FRAME, "import duckdb", "duckdb.sql(\"set null_order='nulls_first'\")"]),
@@ -249,3 +257,42 @@ def test_a_cell_that_binds_the_name_itself_is_reused_in_the_same_kernel(shells: 
     again = shells()
     again.plain(FRAME)
     assert again.cell("t = 1\nr = len(df.query('a > @t')) + 0") == "reused", again.reasons
+
+
+def test_a_name_that_is_ignored_is_not_followed(shells: Shells) -> None:
+    for value in (1, 2):
+        shell = shells()
+        shell.plain(FRAME)
+        shell.plain(f"t = {value}")
+        status = shell.cell("r = len(df.query('a > @t'))", "--ignore t")
+    assert status == "reused", shell.reasons
+
+
+def test_a_connection_to_duckdb_that_the_cell_does_not_use_costs_nothing(shells: Shells) -> None:
+    pytest.importorskip("duckdb")
+    shell, status = twice(
+        shells,
+        [FRAME, "import duckdb\ncon = duckdb.connect()\ngroups = df.groupby('a')"],
+        "r = duckdb.sql('select sum(a) as s from df').fetchall()",
+    )
+    assert status == "reused", shell.reasons
+
+
+def test_a_decision_names_the_variable_that_a_string_reads(shells: Shells) -> None:
+    shell, status = twice(shells, [FRAME, "t = 1"], "r = df.query('a > @t')", [FRAME, "t = 2"])
+    assert status == "executed"
+    assert shell.reason == "value t"
+
+
+def test_a_look_up_that_nobody_followed_names_the_variable_and_the_library(shells: Shells) -> None:
+    shell, _ = twice(shells, [FRAME, "limit = 1"], "r = df.query('a > @lim' + 'it')")
+    assert any("pandas" in reason and "limit" in reason for reason in shell.reasons), shell.reasons
+
+
+@pytest.mark.parametrize("writer", ["duckdb.sql(\"copy (select 1 as a) to 'x.csv'\")", "write(t, 'x.arrow')"])
+def test_a_native_write_by_an_unknown_writer_is_not_saved(shells: Shells, writer: str) -> None:
+    pytest.importorskip("duckdb")
+    before = "import duckdb, pyarrow as pa, pyarrow.feather as feather\nt = pa.table({'a': [1]})\nwrite = feather.write_feather"
+    shell, status = twice(shells, [before], f"{writer}\nr = 1")
+    assert status in ("executed", "blocked"), shell.reasons
+    assert any("written" in reason or "x." in reason for reason in shell.reasons), shell.reasons
