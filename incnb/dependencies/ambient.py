@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from incnb.dependencies.bindings import Resolved
@@ -98,20 +99,24 @@ def _duckdb() -> Any:
         held = connection.sql(query).fetchall()
         if held:
             raise ValueError(f"the default connection of duckdb holds {kind} ({held[0][0]})")
-    settings = "select name, value from duckdb_settings() where name not like '%memory%'"
-    now = dict(connection.sql(settings).fetchall())
-    fresh = duckdb.connect()
-    try:
-        untouched = dict(fresh.sql(settings).fetchall())
-    finally:
-        fresh.close()
-    return {name: value for name, value in now.items() if untouched.get(name) != value}
+    untouched = _duckdb_untouched()
+    return {name: value for name, value in _duckdb_settings(connection).items() if untouched.get(name) != value}
+
+
+@cache
+def _duckdb_untouched() -> dict[str, Any]:
+    with sys.modules["duckdb"].connect() as fresh:
+        return _duckdb_settings(fresh)
+
+
+def _duckdb_settings(connection: Any) -> dict[str, Any]:
+    return dict(connection.sql("select name, value from duckdb_settings() where name not like '%memory%'").fetchall())
 
 
 _DUCKDB_HOLDS = {
     "tables": "select table_name from duckdb_tables() where not internal",
     "views": "select view_name from duckdb_views() where not internal",
-    "databases": "select database_name from duckdb_databases() where not internal and concat(database_name, path) != 'memory'",
+    "databases": "select concat(database_name, path) as d from duckdb_databases() where not internal and d != 'memory'",
     "schemas": "select schema_name from duckdb_schemas() where not internal",
     "functions": "select function_name from duckdb_functions() where not internal",
     "types": "select type_name from duckdb_types() where not internal",
