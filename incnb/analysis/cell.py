@@ -15,8 +15,9 @@ import hashlib
 
 from incnb.analysis.calls import called_in_place
 from incnb.analysis.definitions import is_rerun, line_magic, names_at_definition
-from incnb.analysis.findings import find
+from incnb.analysis.findings import NAME_READERS, find
 from incnb.analysis.flow import Flow
+from incnb.analysis.mentions import identifiers, mentions
 from incnb.analysis.records import CellAnalysis, Definition, read_of, top_call
 from incnb.fingerprint.code import Read
 
@@ -32,6 +33,8 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     result = CellAnalysis(code=cell_code(tree, extra))
     result.called = called_in_place(tree)
     flow = Flow(result)
+    flow.by_strings = not NAME_READERS.isdisjoint(mentions(tree))
+    said: set[str] = set()
     for index, statement in enumerate(tree.body):
         last = index == len(tree.body) - 1
         call = top_call(index, statement, last=last)
@@ -43,13 +46,18 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
             result.definitions.append(Definition(index, rerun, uses, decorators))
         before = set(result.stores)
         result.stores.clear()
+        bound = set(flow.bound)
         if rerun is None or line_magic(statement) is None:
             flow.visit(statement)
+        said.update(*(identifiers(text) for text in _strings(statement)))
+        for name in flow.bound - bound - said:
+            result.settled[name] = statement.end_lineno or 0
         if rerun is None:
             result.bound_by_others |= result.stores
         elif result.stores - rerun:
             result.bound_by_others |= result.stores - rerun
         result.stores |= before
+    result.unread = set(flow.deferred)
     result.sure = flow.bound & result.stores
     result.module_calls -= flow.module_values
     result.reads = list(dict.fromkeys(result.reads))
@@ -61,3 +69,8 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
         if read is not None:
             result.escaping.add(Read(read.name, read.path))
     return result
+
+
+def _strings(tree: ast.AST) -> list[str]:
+    nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [value for value in nodes if isinstance(value, str)]

@@ -3,19 +3,21 @@
 A finding of kind `unsafe` means that analysis cannot say what is read (`exec`, `globals()`, frames). `effect` means
 that something outside the process would be touched; `untracked` a dependency of a kind that is not followed; `looks`
 that paths are looked at without being opened, which is seen at run time where Python can tell; `cwd` that the working
-directory is read; `native` that files may be opened in native code, which is seen where folders can be watched.
+directory is read; `native` that files may be opened in native code, which is seen where folders can be watched;
+`strings` that variables may be read by names in strings, which are followed, and seen where a library asks for a frame.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from incnb.analysis.definitions import is_rerun_magic
 from incnb.fingerprint.code import References
 
-FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd", "native"]
+FindingKind = Literal["unsafe", "effect", "untracked", "looks", "cwd", "native", "strings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,6 @@ UNSAFE_ATTRIBUTES = frozenset(
     [
         "_getframe",
         "currentframe",
-        "query",
-        "eval",
-        "evaluate",
         "user_ns",
         "__globals__",
         "f_globals",
@@ -92,8 +91,21 @@ UNSAFE_ATTRIBUTES = frozenset(
         "exec_module",
         "getsource",
         "getclosurevars",
+        "re_evaluate",
     ]
 )
+#: Methods and functions that look up variables by the names in a string.
+STRING_WORDS = frozenset(
+    """
+    query eval evaluate sql ols glm wls gls logit probit poisson mixedlm from_formula dmatrix dmatrices model_matrix
+    SQLContext bmat
+    """.split()  # noqa: SIM905  one a line would be a page
+)
+#: Libraries that look up variables by the names in formulas, expressions and queries.
+STRING_LIBRARIES = frozenset({"patsy", "formulaic", "statsmodels", "numexpr", "duckdb"})
+NAME_READERS = STRING_WORDS | STRING_LIBRARIES
+#: Names in the notebook that are IPython's.
+HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 EFFECT_NAMES = {"input": "input", "raw_input": "input", "getpass": "input"}
 CLOCK_ATTRIBUTES = frozenset({"now", "utcnow", "today"})
 #: What ends in native code that opens files; it is seen by the folders they are in.
@@ -187,6 +199,8 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
     """What mentioning an attribute, of whatever object, tells."""
     if name in UNSAFE_ATTRIBUTES:
         return [Finding("unsafe", f".{name}", line, "", name in _NOTICING)]
+    if name in STRING_WORDS:
+        return [Finding("strings", f".{name}", line)]
     if name in CLOCK_ATTRIBUTES:
         return [Finding("effect", f"it reads the clock (.{name})", line, "clock")]
     if name in UNTRACKED_ATTRIBUTES:

@@ -6,6 +6,7 @@ import ast
 import copy
 
 from incnb.analysis.findings import Finding
+from incnb.analysis.mentions import chains
 from incnb.analysis.records import CellAnalysis, Imported, read_of
 from incnb.fingerprint.code import Read, References, references
 
@@ -21,6 +22,7 @@ class Flow(ast.NodeVisitor):
         self.deferred: dict[str, References] = {}  # bodies of functions and classes of the cell, until first used
         self.aliases: dict[str, list[Imported]] = {}  # what a name may have been imported as
         self.blocks = 0  # around the statement: what it binds does not end what was bound before
+        self.by_strings = False  # whether the cell may read names through strings
         self.module_values: set[tuple[str, Read]] = set()  # read through a module for more than a call
 
     # -- names
@@ -121,11 +123,18 @@ class Flow(ast.NodeVisitor):
             if isinstance(part, ast.Attribute):
                 self.result.attributes.add(part.attr)
             elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-                self.result.strings.add(part.value)
+                self._said(part.value)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
-            self.result.strings.add(node.value)
+            self._said(node.value)
+
+    def _said(self, text: str) -> None:
+        """A string may name what the cell itself has defined or imported: it is used then."""
+        self.result.strings.add(text)
+        for name, *attributes in chains(text) if self.by_strings else ():
+            if name in self.deferred or name in self.aliases:
+                self.read(Read(name, tuple(("attr", attribute) for attribute in attributes)))
 
     # -- statements that bind in an order of their own
 
@@ -216,7 +225,8 @@ class Flow(ast.NodeVisitor):
             self.visit(decorator)
         found = _references_of(node)
         self.result.attributes |= found.attributes
-        self.result.strings |= found.strings
+        for text in sorted(found.strings):
+            self._said(text)
         self.result.stores |= found.stores
         self._inner_imports(found)
         if node.decorator_list or isinstance(node, ast.ClassDef):

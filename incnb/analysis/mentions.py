@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+_CHAIN = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
 
 
 def mentions(tree: ast.AST) -> frozenset[str]:
@@ -40,5 +42,11 @@ def mentions(tree: ast.AST) -> frozenset[str]:
 
 
 def identifiers(text: str) -> frozenset[str]:
-    """The identifiers in a piece of text, source or not."""
-    return frozenset(_IDENTIFIER.findall(text))
+    """The identifiers in a piece of text, source or not, written as Python would take them."""
+    return frozenset(_IDENTIFIER.findall(text if text.isascii() else unicodedata.normalize("NFKC", text)))
+
+
+def chains(text: str) -> list[tuple[str, ...]]:
+    """The names in a piece of text with the attributes that follow each: `np.random.rand(n)` has two."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return [tuple(_IDENTIFIER.findall(chain)) for chain in _CHAIN.findall(plain)]

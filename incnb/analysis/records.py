@@ -70,6 +70,8 @@ class CellAnalysis:
     bound_by_others: set[str] = field(default_factory=set)  # names that statements other than definitions bind
     called: set[Read] = field(default_factory=set)  # paths that are loaded for nothing but a call, made in place
     module_calls: set[tuple[str, Read]] = field(default_factory=set)  # the same of `module_reads`
+    settled: dict[str, int] = field(default_factory=dict)  # bound for sure from this line on, in no string before
+    unread: set[str] = field(default_factory=set)  # functions and classes of the cell that nothing in it uses
     escaping: set[Read] = field(default_factory=set)  # paths that are loaded for more than a call
     scripts: dict[str, Script] = field(default_factory=dict)  # that `%run` runs, by where they are
     written: list[str] = field(default_factory=list)  # by `%%writefile`

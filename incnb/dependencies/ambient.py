@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -122,6 +123,48 @@ def _torch() -> State:
     return {k: v for k, v in found.items() if v != defaults[k]}
 
 
+def _duckdb() -> State:
+    """What is set otherwise than in a new connection. Raises `ValueError` when there is more than settings."""
+    duckdb = sys.modules.get("duckdb")
+    if duckdb is None or not hasattr(duckdb, "default_connection"):
+        return {}
+    shared = duckdb.default_connection
+    connection: Any = shared() if callable(shared) else shared
+    if connection.description is not None:
+        raise ValueError("the default connection of duckdb holds the result of an earlier execute")
+    for kind, query in _DUCKDB_HOLDS.items():
+        held = connection.sql(query).fetchall()
+        if held:
+            raise ValueError(f"the default connection of duckdb holds {kind} ({held[0][0]})")
+    untouched = _duckdb_untouched()
+    return {name: value for name, value in _duckdb_settings(connection).items() if untouched.get(name) != value}
+
+
+@cache
+def _duckdb_untouched() -> dict[str, Any]:
+    with sys.modules["duckdb"].connect() as fresh:
+        return _duckdb_settings(fresh)
+
+
+def _duckdb_settings(connection: Any) -> dict[str, Any]:
+    return dict(connection.sql("select name, value from duckdb_settings() where name not like '%memory%'").fetchall())
+
+
+_DUCKDB_HOLDS = {
+    "tables": "select table_name from duckdb_tables() where not internal",
+    "views": "select view_name from duckdb_views() where not internal",
+    "databases": "select concat(database_name, path) as d from duckdb_databases() where not internal and d != 'memory'",
+    "schemas": "select schema_name from duckdb_schemas() where not internal",
+    "functions": "select function_name from duckdb_functions() where not internal",
+    "types": "select type_name from duckdb_types() where not internal",
+    "sequences": "select sequence_name from duckdb_sequences()",
+    "secrets": "select name from duckdb_secrets()",
+    "variables": "select name from duckdb_variables()",
+    "prepared statements": "select name from duckdb_prepared_statements()",
+}  # fmt: skip
+DUCKDB = "the default connection of duckdb"
+
+
 def _decimal() -> State:
     now = decimal.getcontext()
     found = {key: getattr(now, key) for key in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp")}
@@ -200,6 +243,7 @@ class Probe:
     read: Callable[[], State]
     compared: Callable[[State], State] = lambda state: state
     shown: bool = True
+    put_back: bool = True  # whether what a cell changes of it can be an output
 
 
 PROBES: dict[str, Probe] = {
@@ -213,6 +257,7 @@ PROBES: dict[str, Probe] = {
     "sklearn config": Probe("sklearn", _sklearn),
     "polars config": Probe("polars", _polars),
     "torch defaults": Probe("torch", _torch),
+    DUCKDB: Probe("duckdb", _duckdb, put_back=False),
     FOLDER: Probe(_ASKED, _folder),
     SEARCH_PATH: Probe(_ASKED, _search_path, shown=False),
     PYTHON_RANDOM: Probe(_ASKED, _random, shown=False),
@@ -241,7 +286,7 @@ def resolve(locator: str) -> Resolved:
         state = probe.compared(probe.read())
         shown = shorten(str(state)) if probe.shown else ""
         return from_tokens({key: token(value) for key, value in state.items()}, shown)
-    except (Unfingerprintable, AttributeError, TypeError, ValueError) as error:
+    except Exception as error:  # what a library raises when it is asked is of its own kinds
         return Resolved(Kind.AMBIENT, None, f"cannot be read: {error}")
 
 

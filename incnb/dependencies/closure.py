@@ -18,6 +18,7 @@ from incnb.config import Config
 from incnb.dependencies import ambient, bindings, config, libraries, module, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.collected import MOMENTS, Collected
+from incnb.dependencies.named import follow_strings
 from incnb.dependencies.ways import Gate, code_key
 from incnb.fingerprint import ABSENT, origin
 from incnb.fingerprint.classes import class_functions
@@ -37,6 +38,7 @@ class Closure(Collected):
         """Follow everything that a cell reads."""
         self.add(Kind.PYTHON, "python")
         self._rebound |= analysis.stores
+        self.settled = frozenset(analysis.settled)
         self.words |= analysis.attributes
         self._files |= analysis.scripts.keys()
         self._said(analysis.strings)
@@ -55,7 +57,8 @@ class Closure(Collected):
             self._docstring(read)
 
     def finish(self) -> None:
-        """Add what depends on everything reached: packages, and the state of their libraries."""
+        """Add what depends on everything reached: names in strings, packages, and the state of their libraries."""
+        follow_strings(self)
         for top in sorted(self._libraries):
             with self._ways.into(("library", top)):
                 if top not in sys.stdlib_module_names and top != "incnb":
@@ -71,6 +74,8 @@ class Closure(Collected):
                 with self._ways.into(("string", text)):
                     for finding in libraries.query_findings(text):
                         self._find(finding)
+        if "duckdb" in self._libraries and self.words & libraries.RELATION_NAMES:
+            self._find(Finding("effect", "it reads the name of a relation, which is random", 0, "random"))
         always = set(ambient.reached(set()))
         for name in ambient.reached(self._libraries):
             if name in always:
@@ -260,7 +265,8 @@ class Closure(Collected):
         found = references(function.__code__)
         self._expected.append((self._ways.here, function.__code__))
         self.words |= found.attributes | {read.name for read in found.reads}
-        self._said(found.strings)
+        name = str(function.__globals__.get("__name__"))
+        self._said(found.strings - {function.__doc__ or ""}, None if name == "__main__" else name)
         if found.attribute_stores:
             for read in found.reads:
                 owner = function.__globals__.get(read.name)

@@ -20,6 +20,7 @@ from incnb.dependencies.environment import Environment
 from incnb.dependencies.ways import Reached, Ways, code_key
 from incnb.model import Dependency, Kind
 
+STRINGS = "names in strings"  # where reads through strings are, in the graph of what leads to what
 MOMENTS = frozenset({"now", "today"})  # words that a library takes for the time
 
 
@@ -61,6 +62,8 @@ class Collected:
         self.words: set[str] = set()  # the attributes they mention
         self.constants: set[str] = set()  # the strings of the cell and of every function reached
         self._strings: set[str] = set()
+        self.settled: frozenset[str] = frozenset()  # names that the cell has bound itself before strings may name them
+        self._said_in: dict[str | None, dict[str, None]] = {None: {}}  # the strings by whose globals they may name
         self._expected: list[tuple[Hashable, types.CodeType]] = []
         self._nested: set[tuple[str, str, int]] = set()
         self._files: set[str] = set()  # of project modules that are compared as a whole
@@ -105,9 +108,13 @@ class Collected:
     def _find(self, finding: Finding) -> None:
         self._findings[finding] = None
         self._ways.note(finding)
+        if finding.kind == "strings":
+            with self._ways.into(STRINGS):
+                pass
 
-    def _said(self, strings: Iterable[str]) -> None:
+    def _said(self, strings: Iterable[str], module_name: str | None = None) -> None:
         self.constants |= set(strings)
+        self._said_in.setdefault(module_name, {}).update(dict.fromkeys(sorted(strings)))
         for text in strings:
             if text in MOMENTS or libraries.query_findings(text):
                 self._strings.add(text)

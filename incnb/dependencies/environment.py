@@ -36,6 +36,7 @@ class Environment:
         configured: Callable[[str], tuple[str, str]] = lambda top: ("", ""),
         is_pending: Callable[[str], bool] = lambda name: False,
         asked: dict[str, Resolved] | None = None,
+        load_all: Callable[[], None] = lambda: None,
     ):
         self.namespace = namespace
         self.asked = asked or {}  # what the expressions of `--config` came to, by locator
@@ -44,6 +45,7 @@ class Environment:
         self._is_pending = is_pending
         self._peek = peek
         self._load = load
+        self.load_all = load_all
         self._known: dict[tuple[Kind, str], Resolved] = {}
 
     def resolve(self, kind: Kind, locator: str) -> Resolved:

@@ -14,7 +14,7 @@ import types
 import typing
 from typing import Any
 
-from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS, Finding, FindingKind
+from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS, STRING_LIBRARIES, STRING_WORDS, Finding, FindingKind
 from incnb.dependencies import seeders
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
@@ -49,12 +49,9 @@ _UNTRACKED_MODULES = {
         "a database of its own": "shelve dbm",
         "files": "linecache",
         "native file access": "fcntl",
-        "names and files read by native code": "duckdb",
         "another process": "pyspark",
         "other processes": "dask distributed ray",
         "state that is not followed": "tensorflow jax",
-        "names in formulas": "patsy formulaic statsmodels",
-        "names in strings": "numexpr",
         "work in other processes": "multiprocessing",
         "object lifetimes": "weakref",
         "widgets": "ipywidgets",
@@ -166,6 +163,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
     last = name.rpartition(".")[2]
     if last in NATIVE_READERS or last in NATIVE_WRITERS:
         return [Finding("native", f".{last}")]
+    if last in STRING_WORDS and value is not eval:
+        return [Finding("strings", f".{last}")]
     special = _SPECIAL.get(id(value))
     if special is not None and special[0] is value:
         return [
@@ -195,8 +194,11 @@ def attribute_findings(module: str, name: str) -> list[Finding]:
 
 def library_findings(top: str) -> list[Finding]:
     """What reaching a library at all tells."""
+    strings = [Finding("strings", top)] if top in STRING_LIBRARIES else []
     if top in _NATIVE:
-        return [Finding("native", top)]
+        return [*strings, Finding("native", top)]
+    if strings:
+        return strings
     return [_untracked(top, top)] if top in _UNTRACKED_MODULES else []
 
 
@@ -204,9 +206,13 @@ def library_findings(top: str) -> list[Finding]:
 _NATIVE = frozenset(
     """
     h5py tables netCDF4 pyarrow fastparquet polars xarray zarr cv2 rasterio fiona pyogrio geopandas osgeo deltalake
-    lance datasets soundfile vaex pyreadr pyreadstat safetensors
+    lance datasets soundfile vaex pyreadr pyreadstat safetensors duckdb
     """.split()  # noqa: SIM905  one a line would be a page
 )
+
+
+#: What tells the random names that duckdb gives to relations.
+RELATION_NAMES = frozenset({"alias", "sql_query", "explain"})
 
 
 def _untracked(name: str, module: str) -> Finding:

@@ -7,7 +7,8 @@ opened there and not by Python goes into the same journal. Where the folders can
 and nothing at all was seen to be opened, the cell is not recorded; `--file` says what it reads.
 
 An indexer or an editor that opens a file in the same folder at the same moment is taken for the cell. That costs an
-execution at worst. Writes are taken for the cell's only if its code calls something that writes natively.
+execution at worst. Writes are taken for the cell's output if its code calls something that writes natively; else they
+make it unsaved.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from incnb.outputs.accesses import Access, Journal
 from incnb.outputs.folders import Folders
 
 _URL = re.compile(r"^(https?|ftp|s3a?|gs|gcs|az|abfss?|hdfs|hf|postgres(ql)?|mysql)(\+\w+)?://", re.IGNORECASE)
+_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"")
 _TEXTS = 1000
 _OPENINGS = frozenset({"read", "write", "append", "create", "update", "remove", "rename", "mkdir", "rmdir", "touch"})
 
@@ -46,9 +48,7 @@ class Native:
             self._folders = Folders()
         places = {os.getcwd()}
         for text in [*constants, *(t for value in inputs for t in texts(value))]:
-            place = _folder_of(text)
-            if place is not None:
-                places.add(place)
+            places |= {place for part in quoted(text) if (place := _folder_of(part)) is not None}
         watched = [self._folders.watch(place) for place in sorted(places)]
         self._armed = all(watched)
         return self._armed
@@ -71,7 +71,10 @@ class Native:
         ours = _own_places()
         written = [*seen.written, *seen.created, *seen.deleted, *(p for pair in seen.moved for p in pair)]
         natively = [p for p in dict.fromkeys(written) if p not in known and not p.startswith(ours)]
-        if natively and words & NATIVE_WRITERS:
+        natively = [p for p in natively if not _passing(p, seen.created)]
+        if natively and not words & NATIVE_WRITERS:
+            journal.problems.append(f"{_given(natively[0])} was written while it ran, and not by Python")
+        elif natively:
             self._written(journal, natively, set(seen.created), set(seen.opened))
         for path in seen.opened:
             if path not in known and path not in written and not path.startswith(ours):
@@ -122,7 +125,7 @@ def prepare(folders: Native, closure: Closure, judgement: Judgement) -> None:
 
 def urls(constants: Iterable[str]) -> list[str]:
     """The constants that name a place on the network."""
-    return [text for text in constants if _URL.match(text)]
+    return [part for text in constants for part in quoted(text) if _URL.match(part)]
 
 
 def texts(value: Any) -> list[str]:
@@ -155,6 +158,22 @@ def _folder_of(text: str) -> str | None:
 def _given(path: str) -> str:
     here = os.getcwd().rstrip(os.sep) + os.sep
     return path[len(here) :] if path.startswith(here) else path
+
+
+def _passing(path: str, created: Iterable[str]) -> bool:
+    """Whether a change means nothing: what came and went while the cell ran, and notebooks, which Jupyter saves."""
+    name = os.path.basename(path)
+    return (
+        (path in created and not os.path.lexists(path))
+        or name.endswith((".ipynb", ".pyc"))
+        or ".ipynb" in name
+        or any(part in (".ipynb_checkpoints", "__pycache__", ".virtual_documents") for part in path.split(os.sep))
+    )
+
+
+def quoted(text: str) -> list[str]:
+    """A text and the parts of it that stand in quotes: a query names files so."""
+    return [text, *(part for pair in _QUOTED.findall(text) for part in pair if part)]
 
 
 def _own_places() -> tuple[str, ...]:

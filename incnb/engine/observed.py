@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from incnb.dependencies import Closure, Resolved, ambient, env, file
+from incnb.dependencies import Closure, Environment, Resolved, ambient, env, file
 from incnb.engine.files import Judge, Judged, is_kept
 from incnb.fingerprint import files
 from incnb.model import Dependency, Kind
@@ -30,6 +30,15 @@ def add(closure: Closure, judged: Judged, journal: Journal) -> None:
         closure.keep(name, env.of(name, value))
     for dependency in judged.dependencies:
         closure.take(dependency)
+
+
+def look_again(closure: Closure, environment: Environment, tell: Callable[[str, str], None]) -> None:
+    """State of libraries that a run may have moved by what it told them in strings."""
+    found = closure.found.get((Kind.AMBIENT, ambient.DUCKDB))
+    if found is not None and closure.is_left((Kind.AMBIENT, ambient.DUCKDB)):
+        now = environment.fresh(Kind.AMBIENT, ambient.DUCKDB)
+        if now.fp != found.dependency.fp:
+            tell(ambient.DUCKDB, f"{ambient.DUCKDB} changed: {now.detail or now.shown}")
 
 
 def declare(closure: Closure, globs: Iterable[str], tell: Callable[[str, str], None]) -> None:

@@ -10,7 +10,6 @@ import ast
 import contextlib
 import gc
 import io
-import re
 import socket
 import sys
 import time
@@ -23,6 +22,7 @@ from typing import Any
 import xxhash
 
 from incnb.analysis import CellAnalysis
+from incnb.analysis.findings import HIDDEN_NAMES
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
 from incnb.dependencies.config import Readings
 from incnb.engine import calls, meaning, native, observed
@@ -34,6 +34,7 @@ from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
 from incnb.engine.moved import moved_roots
+from incnb.engine.named import Named
 from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.rerun import statements_to_run_again
@@ -51,8 +52,6 @@ from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
-
-HIDDEN_NAMES = re.compile(r"^(_+|_i+|_i?\d+|_[iod]h|In|Out|get_ipython|exit|quit|open|__\w+__)$")
 
 Relied = tuple[tuple[str, str, str], ...]
 
@@ -92,6 +91,7 @@ class Run:
         self.perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
         self._native = folders
+        self._named = Named(self.closure, analysis, self.namespace)
         self._capture: Capture | None = None
         self._watch: Watch | None = None
         self._readings: Readings | None = None
@@ -131,11 +131,11 @@ class Run:
     def start(self) -> None:
         """Look at everything that the cell relies on, and begin to watch."""
         self.survey()
-        self._watch = Watch(self.shell, self.namespace, self._unexpected)
+        self._watch = Watch(self.shell, self.namespace, self._unexpected, self._named.asked)
         if self.problems:
             self._let_go()
         else:
-            self._before = {name: id(value) for name, value in self.namespace.items()}
+            self._named.before = self._before = {name: id(value) for name, value in self.namespace.items()}
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
             roots = self._roots()
@@ -261,6 +261,8 @@ class Run:
         self.judgement.seen(seen)
         if self._scripts is not None and (problem := self._scripts.problem()):
             self._not_saved(problem, problem)
+        self._named.judge(self.judgement)
+        observed.look_again(self.closure, self.environment, self._not_saved)
         if self._watch is not None:
             declared = bool(self.options.files)
             self._native.stop(self._watch.journal, frozenset(self.closure.words), declared=declared)

@@ -235,7 +235,7 @@ class Session:
         pending = self.pending
         load = load or pending.bring_in
         if not peek:
-            return Environment(self.namespace, load=load, configured=self._configuration)
+            return Environment(self.namespace, load=load, load_all=pending.bring_in_all, configured=self._configuration)
         return Environment(
             self.namespace,
             peek=pending.peek,

@@ -23,7 +23,7 @@ def read(but: Iterable[str] = ()) -> States:
     return {
         locator: {key: (ambient.token(value), value) for key, value in probe.read().items()}
         for locator, probe in ambient.PROBES.items()
-        if locator not in but
+        if probe.put_back and locator not in but
     }
 
 

@@ -20,7 +20,11 @@ from typing import Any, TypeVar
 
 #: A function that mentions one of these may read its own locals by name, so the names count.
 FRAME_READERS = frozenset(
-    {"locals", "vars", "dir", "eval", "exec", "query", "evaluate", "_getframe", "currentframe", "stack", "globals"}
+    """
+    locals vars dir eval exec query evaluate _getframe currentframe stack globals ols glm wls gls logit probit poisson
+    mixedlm from_formula dmatrix dmatrices model_matrix sql execute executemany from_query query_df filter project
+    aggregate order table view SQLContext bmat r_ c_
+    """.split()  # noqa: SIM905  one a line would be a page
 )
 _HAS_CONST = frozenset(dis.hasconst)
 
@@ -59,7 +63,7 @@ def _token(code: CodeType) -> bytes:
     names = code.co_varnames
     parameters = code.co_argcount + code.co_kwonlyargcount
     parameters += bool(code.co_flags & 0x04) + bool(code.co_flags & 0x08)
-    kept = names if FRAME_READERS & set(code.co_names) else names[:parameters]
+    kept = names if holds_locals(code) else names[:parameters]
     flags = code.co_flags & ~0x04000000  # CO_HAS_DOCSTRING
     parts = [
         marshal.dumps((instructions, handlers), 2),
@@ -81,6 +85,11 @@ def _token(code: CodeType) -> bytes:
         *(_constant_token(c) for c in constants),
     ]
     return b"".join(len(p).to_bytes(8, "little") + p for p in parts)
+
+
+def holds_locals(code: CodeType) -> bool:
+    """Whether the names of all locals are in the fingerprint of `code`: it may read them by name."""
+    return not FRAME_READERS.isdisjoint(code.co_names)
 
 
 def _canonical(code: CodeType) -> tuple[list[Any], list[int], list[tuple[int, ...]]]:

@@ -39,6 +39,7 @@ ENTROPY_FREE = (
     "zmq/",
     "joblib/",
     "loky/",
+    "duckdb/_relation.py",  # names of relations; who asks for them is seen by the word
 )
 BENIGN_ENV = (
     "OMP_",

@@ -26,7 +26,7 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import origin
-from incnb.outputs import file_events, leftovers, seeding, started
+from incnb.outputs import file_events, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
 from incnb.outputs.looks import Looks
@@ -51,8 +51,13 @@ class Watch:
         shell: Any,
         namespace: dict[str, Any],
         unexpected: Callable[[Collection[CodeType] | None], list[CodeType]],
+        by_name: Callable[[strings.Asked], None] | None = None,
     ):
-        """`unexpected` is told which functions ran (None: that could not be seen) and says which nothing leads to."""
+        """`unexpected` is told which functions ran (None: that could not be seen) and says which nothing leads to.
+
+        `by_name` is told what libraries look up in frames of ours by the names in strings.
+        """
+        self._by_name = by_name
         self._namespace = namespace
         self._unexpected = unexpected
         self._seen: dict[Event, None] = {}
@@ -157,12 +162,19 @@ class Watch:
 
     def _frame(self, args: tuple[Any, ...]) -> None:
         """Library code that asks for a frame of ours reads variables by name."""
-        frame = args[0] if args else None
-        if not isinstance(frame, FrameType) or not self._is_ours(frame):
+        asks: FrameType | None = sys._getframe(3)
+        while asks is not None and asks.f_globals.get("__name__") == "inspect":
+            asks = asks.f_back
+        if asks is None or self._is_ours(asks) or strings.top(asks) in FRAME_FRIENDS:
             return
-        asks = sys._getframe(4)
-        name = asks.f_globals.get("__name__", "")
-        if name.partition(".")[0] not in FRAME_FRIENDS and not self._is_ours(asks):
+        try:
+            for frame in strings.wanted(asks, args[0] if args else None, self._is_ours):
+                asked = strings.asked(asks, frame) if strings.top(asks) in strings.ASKERS else None
+                if self._by_name is None or asked is None or not asked.texts:
+                    raise LookupError
+                self._by_name(asked)
+        except Exception:  # an exception in a hook would be the user's
+            name = asks.f_globals.get("__name__", "")
             self._note("unsafe", f"{name} reads variables of its caller by name")
 
     def _file(self, event: str, args: tuple[Any, ...]) -> None:

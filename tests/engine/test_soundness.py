@@ -186,9 +186,6 @@ UNTRACKED = {
     "eval": "r = eval('1')",
     "globals": "r = len(globals())",
     "a star import": "from math import *\nr = floor(1.5)",
-    "df.query with a variable": "r = frame.query('a > @t')",
-    "df.eval": "r = frame.eval('a + @t')",
-    "a helper that queries": "r = ask(frame)",
     "the history": "r = len(Out)",
     "a module attribute that is set": "import textwrap\ntextwrap.mine = 1\nr = 1",
     "a class attribute that is set": "Thing.n = 2\nr = 1",
@@ -200,7 +197,7 @@ UNTRACKED = {
 }
 SETTING = [
     "import datetime, pandas as pd\ndef stamp():\n    return datetime.datetime.now()\nframe = pd.DataFrame({'a': [1, 2]})\nt = 1\n"
-    "def ask(df):\n    t = 1\n    return df.query('a > @t')\nclass Thing:\n    n = 1\n    def bump(self):\n        Thing.n += 1\n"
+    "class Thing:\n    n = 1\n    def bump(self):\n        Thing.n += 1\n"
     "gen = (i for i in range(3))"
 ]
 
