@@ -6,7 +6,10 @@ run executes everything with INCNB=off. Then the executed notebooks are compared
 every stream as text and every bundle of displayed data byte for byte, because a reused cell must show what executing
 it would have shown.
 
-The exit status is 1 when outputs differ, or when a slow cell was executed again in the second run.
+With `--verify` a last run executes what would have been reused (`%%incremental --verify`), and compares every variable,
+display and file with what was saved.
+
+The exit status is 1 when outputs or values differ, or when a slow cell was executed again in the second run.
 """
 
 from __future__ import annotations
@@ -34,9 +37,6 @@ REUSED = ("reused", "cutoff")
 SLOW_SECONDS = 1.0
 """A cell that took this long in the first run has no business executing in the second."""
 
-EXECUTES_ALWAYS = ("read the tables",)
-"""Cells that read files: they execute in every run as long as files are not tracked."""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -52,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--plain", action="store_true", help="also run without incnb, and compare with that")
     parser.add_argument("--work", type=Path, default=Path(".demo"), help="folder for the store and the results")
+    parser.add_argument("--verify", action="store_true", help="also execute what would be reused, and compare")
     args = parser.parse_args()
 
     work = args.work.resolve()
@@ -68,12 +69,42 @@ def main() -> int:
     problems += differences(cold, warm)
     if args.plain:
         problems += differences(runs[2], cold) + differences(runs[2], warm)
+    if args.verify:
+        problems += verified(execute(work, "verify", "executing what would be reused", notebook=verifying(work)))
     for problem in problems:
         print(f"✗ {problem}")
     return 1 if problems else 0
 
 
-def execute(work: Path, name: str, heading: str, *, off: bool = False) -> Run:
+def verifying(work: Path) -> Path:
+    """A copy of the notebook in which every tracked cell says `--verify`, with the modules that lie beside it."""
+    for module in HERE.glob("*lib.py"):
+        shutil.copy(module, work)
+    notebook = json.loads(NOTEBOOK.read_text("utf-8"))
+    for cell in notebook["cells"]:
+        cell["source"] = joined(cell["source"]).replace("%%incremental", "%%incremental --verify", 1)
+    path = work / "verifying.ipynb"
+    path.write_text(json.dumps(notebook), "utf-8")
+    return path
+
+
+def verified(run: Run) -> list[str]:
+    """The cells whose execution gave something else than what was saved; says so in a line when there are none."""
+    compared, problems = 0, []
+    for decision in run.decisions:
+        for reason in decision["reasons"]:
+            if reason["locator"] == "--verify":
+                compared += 1
+                if reason["detail"] != "the same as what was saved":
+                    problems.append(f"{decision['cell']['title']!r}: {reason['detail']}")
+    if not compared:
+        return [f"nothing was compared in {run.name}"]
+    if not problems:
+        print(f"✓ {compared} cells were executed again and gave what was saved")
+    return problems
+
+
+def execute(work: Path, name: str, heading: str, *, off: bool = False, notebook: Path = NOTEBOOK) -> Run:
     """One run of the notebook in a process of its own, told as it was decided."""
     report, log = work / f"{name}.jsonl", work / f"{name}.log"
     env = dict(os.environ, INCNB_STORE=str(work / "store"), INCNB_REPORT=str(report))
@@ -83,7 +114,7 @@ def execute(work: Path, name: str, heading: str, *, off: bool = False) -> Run:
     bin_folder = Path(sys.executable).parent
     env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', '')}"
     env["JUPYTER_PREFER_ENV_PATH"] = "1"  # the kernel of this environment, not one the user registered elsewhere
-    command = ["jupyter", "nbconvert", "--to", "notebook", "--execute", str(NOTEBOOK), "--log-level", "WARN"]
+    command = ["jupyter", "nbconvert", "--to", "notebook", "--execute", str(notebook), "--log-level", "WARN"]
     command += ["--output-dir", str(work), "--output", f"{name}.ipynb"]
     print(f"\n{name}: {heading}", flush=True)
     start = time.perf_counter()
@@ -154,7 +185,7 @@ def executed_again(cold: Run, warm: Run) -> list[str]:
     slow = [
         decision["cell"]["title"]
         for decision in cold.decisions
-        if decision["seconds"]["execute"] >= SLOW_SECONDS and decision["cell"]["title"] not in EXECUTES_ALWAYS
+        if decision["seconds"]["execute"] >= SLOW_SECONDS
     ]
     if not slow:
         return [f"no slow cell executed in {cold.name}, so nothing was shown"]
