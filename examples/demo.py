@@ -182,11 +182,7 @@ def joined(value: Any) -> Any:
 
 def executed_again(cold: Run, warm: Run) -> list[str]:
     """The slow cells of the first run that were not reused in the second."""
-    slow = [
-        decision["cell"]["title"]
-        for decision in cold.decisions
-        if decision["seconds"]["execute"] >= SLOW_SECONDS
-    ]
+    slow = [decision["cell"]["title"] for decision in cold.decisions if decision["seconds"]["execute"] >= SLOW_SECONDS]
     if not slow:
         return [f"no slow cell executed in {cold.name}, so nothing was shown"]
     status = {decision["cell"]["title"]: decision["status"] for decision in warm.decisions}

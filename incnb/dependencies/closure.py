@@ -76,6 +76,9 @@ class Closure(Collected):
                         self._find(finding)
         if "duckdb" in self._libraries and self.words & libraries.RELATION_NAMES:
             self._find(Finding("effect", "it reads the name of a relation, which is random", 0, "random"))
+        for top in sorted(self._libraries & {"sysconfig", "site"}):
+            with self._ways.into(("library", top)):  # which installation this is
+                self.add(Kind.VALUE, "sys:prefix")
         always = set(ambient.reached(set()))
         for name in ambient.reached(self._libraries):
             if name in always:

@@ -161,7 +161,9 @@ class Judge:
         if self._is_own(access.path):
             return
         locator = file.LOOKS[access.op] + access.given
-        if access.extra and locator not in self._found:
+        if not access.extra:
+            self._asked.pop(locator, None)
+        elif locator not in self._found:
             self._asked[locator] = access.path
         self._found.setdefault(locator, file.of_look(access.op, str(access.state)))
 

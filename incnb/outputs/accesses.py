@@ -46,6 +46,7 @@ class Journal:
         self._set: set[str] = set()
         self._start = _cwd()
         self._seen: set[tuple[str, str]] = set()
+        self._looked: set[tuple[str, str, str]] = set()
 
     def opened(self, path: str, flags: int) -> None:
         """A path is about to be opened with these flags of `os.open`."""
@@ -101,16 +102,24 @@ class Journal:
     def looked(self, op: Op, path: str, *, by_library: bool) -> None:
         """A path is about to be looked at without being opened."""
         given, full = self._place(path)
-        if (op, full) in self._seen:
+        if not by_library:  # what only a library asked may come not to count
+            self._looked.add((op, path, _cwd()))
+        key = (f"{op} {by_library}", full)
+        if key in self._seen:
             return
-        self._seen.add((op, full))
+        self._seen.add(key)
         extra = "by a library" if by_library else ""
         self.entries.append(Access(op, given, full, None, files.look(op, full), None, extra))
+
+    def has_looked(self, op: Op, path: str) -> bool:
+        """Whether the same look was noted, and nothing was changed since."""
+        return (op, path, _cwd()) in self._looked
 
     def changed(self, op: Op, path: str, extra: str = "") -> None:
         """A path is about to be removed, renamed (`extra` is the target), made or touched."""
         given, full = self._place(path)
         self._seen.clear()
+        self._looked.clear()
         target = self._place(extra)[1] if op == "rename" else extra
         identity = files.identity(full)
         if op == "rename":

@@ -193,6 +193,8 @@ class Watch:
             file_events.tell(self.journal, event, args, path, caller)
 
     def _looked(self, op: Op, path: str, frame: FrameType) -> None:
+        if self.journal.has_looked(op, path):
+            return
         with self._alone() as alone:
             if not alone or path.startswith((os.devnull, "<")):
                 return

@@ -560,3 +560,87 @@ def test_secrets_are_never_shown(shells: Shells, monkeypatch: pytest.MonkeyPatch
     for path in [*(tmp_path / "store").rglob("*"), tmp_path / "report.jsonl"]:
         if path.is_file():
             assert b"hunter2" not in path.read_bytes()
+
+
+@looks
+def test_a_look_of_the_users_counts_even_when_a_library_asked_before(shells: Shells) -> None:
+    cell = (
+        "import os, pandas as pd\ndf = pd.DataFrame({'a': [1]})\ndf.to_csv('t.csv')\n"
+        "r = os.path.exists('out.csv')\nif not r:\n    df.to_csv('out.csv')"
+    )
+    assert shells().cell(cell) == "executed"
+    shell = shells()
+    assert shell.cell(cell) == "executed"
+    assert shell["r"] is True
+
+
+def test_verify_executes_and_compares(shells: Shells) -> None:
+    Path("n.txt").write_text("1")
+    cell = "import pandas as pd\nn = int(open('n.txt').read())\ndf = pd.DataFrame({'a': [n]})\nprint(n)\nwith open('o.txt', 'w') as f:\n    _ = f.write(str(n))"
+    twice(shells, cell)
+    shell = shells()
+    assert shell.cell(cell, "--verify") == "executed"
+    assert shell.reasons == ["forced --verify the same as what was saved"]
+
+
+def test_verify_names_what_is_different(shells: Shells) -> None:
+    """Randomness that a person allowed: what is saved is not what executing gives."""
+    cell = "import numpy as np\nx = np.random.default_rng().random(3)\nprint(x[0])"
+    assert shells().cell(cell, "--allow random") == "executed"
+    assert shells().cell(cell, "--allow random") == "reused"
+    shell = shells()
+    assert shell.cell(cell, "--allow random --verify") == "executed"
+    said = " ".join(shell.reasons)
+    assert "x is different" in said and "bytes saved" in said and "what it showed" in said
+
+
+def test_when_a_persons_condition_is_true_the_cell_executes(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("stale = False")
+    assert shell.cell("r = 1", "--when stale") == "executed"
+    assert shell.cell("r = 1", "--when stale") == "reused"
+    shell.plain("stale = True")
+    assert shell.cell("r = 1", "--when stale") == "executed"
+    assert "it is true" in shell.reasons[0]
+    assert shell.cell("r = 1", "--when no_such_name") == "executed"
+    assert "cannot be evaluated" in shell.reasons[0]
+
+
+def test_what_is_allowed_is_asked_for_again(shells: Shells) -> None:
+    cell = "import datetime\nr = datetime.datetime.now()"
+    assert shells().cell(cell) == "blocked"
+    assert shells().cell(cell, "--allow clock") == "executed"
+    assert shells().cell(cell, "--allow clock") == "reused"
+    shell = shells()
+    assert shell.cell(cell) == "blocked"
+    assert "--allow clock" in str(shell.reasons)
+
+
+def test_a_time_to_live_ends(shells: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = "import time\nr = time.time()"
+    assert shells().cell(cell, "--ttl 1h") == "executed"
+    assert shells().cell(cell, "--ttl 1h") == "reused"
+    now = time.time()
+    monkeypatch.setattr("incnb.engine.decide.time.time", lambda: now + 4000)
+    shell = shells()
+    assert shell.cell(cell, "--ttl 1h") == "executed"
+    assert shell.reason.startswith("expired")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--ttl 5y", "is no time"),
+        ("--allow everything", "does not know"),
+        ("--ttl", "wants a value"),
+        ("--fiel x", "there is no option"),
+    ],
+)
+def test_options_that_are_wrong_are_one_line_and_the_cell_runs(
+    shells: Shells, options: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell = shells()
+    shell.ip.run_cell(f"%%incremental {options}\nr = 1").raise_error()
+    shown = capsys.readouterr()
+    assert shell["r"] == 1
+    assert said in shown.out + shown.err and "Traceback" not in shown.out + shown.err
