@@ -29,7 +29,9 @@ CLEANING = Example(
         "people.drop(columns='adult', inplace=True)\nlist(people.columns)",
         "summary = {'n': len(people), 'cities': cities, 'mean': float(people['age'].mean())}\nsummary",
     ),
-    {"people.csv": "name,age,city\n ann ,31,Oslo\nbob,17,Rome\n,40,Rome\ncid,95,Oslo\ndee,,Rome\neve,52,Paris\nfay,64,Paris\n"},
+    {
+        "people.csv": "name,age,city\n ann ,31,Oslo\nbob,17,Rome\n,40,Rome\ncid,95,Oslo\ndee,,Rome\neve,52,Paris\nfay,64,Paris\n"
+    },
 )
 SIMULATION = Example(
     (
@@ -183,7 +185,11 @@ def flights() -> Example:
         lines = [line for line in source.splitlines() if not line.startswith("%")]
         text = "\n".join(lines).replace("plt.show()", "plt.close(fig)")
         text = text.replace("flightlib.read_tables()\n", "flightlib.read_tables()\nflights = flights[::40]\n")
-        text = text.replace("n_estimators=100", "n_estimators=5").replace("rounds=300", "rounds=5").replace("12_000", "500")
+        text = (
+            text.replace("n_estimators=100", "n_estimators=5")
+            .replace("rounds=300", "rounds=5")
+            .replace("12_000", "500")
+        )
         cells.append(text)
     return Example(tuple(cells), {"flightlib.py": FLIGHTS.with_name("flightlib.py").read_text()}, fixed=(0,), slow=True)
 

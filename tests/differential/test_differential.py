@@ -35,7 +35,13 @@ HERE = Path(__file__).resolve().parent
 
 class Worker:
     def __init__(self, hash_seed: str):
-        env = dict(os.environ, PYTHONHASHSEED=hash_seed, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1")
+        env = dict(
+            os.environ,
+            PYTHONHASHSEED=hash_seed,
+            OMP_NUM_THREADS="1",
+            OPENBLAS_NUM_THREADS="1",
+            PYTHONDONTWRITEBYTECODE="1",
+        )
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parents[1]), env.get("PYTHONPATH", "")]))
         env.pop("INCNB", None)
         command = [sys.executable, "-W", "ignore", str(HERE / "worker.py")]

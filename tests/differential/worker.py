@@ -36,7 +36,11 @@ def _words(slots: Any) -> tuple[str, ...]:
 def _is_told(kind: type) -> bool:
     """Whether objects of the class are what they hold: those of the notebook, of its modules and a few libraries."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-    return kind.__module__ == "__main__" or file.startswith(str(Path.cwd())) or name_of(kind).startswith(("sklearn.", "incnb."))
+    return (
+        kind.__module__ == "__main__"
+        or file.startswith(str(Path.cwd()))
+        or name_of(kind).startswith(("sklearn.", "incnb."))
+    )
 
 
 def name_of(kind: type) -> str:
@@ -100,20 +104,28 @@ class Walk:
         if isinstance(value, type):
             if value.__module__ != "__main__":
                 return f"class {name} {value.__module__}.{value.__qualname__}"
-            held = {k: v for k, v in vars(value).items() if k not in ("__dict__", "__weakref__", "__firstlineno__", "_abc_impl")}
+            held = {
+                k: v
+                for k, v in vars(value).items()
+                if k not in ("__dict__", "__weakref__", "__firstlineno__", "_abc_impl")
+            }
             return f"class {value.__qualname__} {value.__mro__[1:]!r} {[(k, inner(v, f'.{k}')) for k, v in sorted(held.items())]}"
         if isinstance(value, (property, staticmethod, classmethod)):
             return f"{name} {inner(getattr(value, '__func__', None) or value.fget, '.func')}"
         if isinstance(value, types.MethodType):
             return f"method {inner(value.__func__, '.func')} {inner(value.__self__, '.self')}"
         if isinstance(value, functools.partial):
-            return f"{name} {inner(value.func, '.func')} {inner(value.args, '.args')} {inner(value.keywords, '.keywords')}"
+            return (
+                f"{name} {inner(value.func, '.func')} {inner(value.args, '.args')} {inner(value.keywords, '.keywords')}"
+            )
         if isinstance(value, collections.deque):
             return f"{name} {value.maxlen} {[inner(v, f'[{i}]') for i, v in enumerate(value)]}"
         if isinstance(value, types.GeneratorType):
             return f"generator {value.__qualname__} {value.gi_frame is None or value.gi_frame.f_lasti}"
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
-            state = value.bit_generator.state if isinstance(value, np.random.Generator) else value.get_state(legacy=False)
+            state = (
+                value.bit_generator.state if isinstance(value, np.random.Generator) else value.get_state(legacy=False)
+            )
             return f"{name} {inner(state, '.state')}"
         if _is_told(kind):
             slots = [s for c in kind.__mro__ for s in _words(vars(c).get("__slots__", ())) if not s.startswith("__")]
@@ -191,9 +203,6 @@ def run(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    import matplotlib.pyplot
-    import numpy
-    import pandas
     import sklearn.ensemble
     import sklearn.linear_model
     import sklearn.model_selection  # noqa: F401

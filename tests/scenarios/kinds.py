@@ -51,8 +51,14 @@ CODE = {
     "__getattr__": S("class A:\n    def __getattr__(self, n):\n        return 1 + 1\nf = A()", "r = f.any", ONE),
     "the target itself": S("f = 1", "r = f", ("f = 1", "f = 2")),
 }  # fmt: skip
-M = {"m.py": "K = 7\ndef g(x):\n    return x + 1\ndef f(x):\n    return g(x)\nclass A:\n    c = 4\n    def meth(self, d=5):\n        return d + 1\n"}
-P = {"pack/__init__.py": "from .sub import f\n", "pack/sub.py": "from . import low\ndef f(x):\n    return low.g(x)\n", "pack/low.py": "def g(x):\n    return x + 1\n"}
+M = {
+    "m.py": "K = 7\ndef g(x):\n    return x + 1\ndef f(x):\n    return g(x)\nclass A:\n    c = 4\n    def meth(self, d=5):\n        return d + 1\n"
+}
+P = {
+    "pack/__init__.py": "from .sub import f\n",
+    "pack/sub.py": "from . import low\ndef f(x):\n    return low.g(x)\n",
+    "pack/low.py": "def g(x):\n    return x + 1\n",
+}
 RELOAD = "import importlib, m\nimportlib.reload(m)"
 PROJECT = {
     "module function": S("import m", "r = m.f(1)", ONE, M, delete="m.py", rename="g", keep="m"),
@@ -204,4 +210,6 @@ AROUND = {
     "package in the target": S([], "import lib\nr = lib.f(1)", ("aaa", "bbb"), LIB, delete="site-packages/lib.py", rename=None, keep="1", same=True),
 }  # fmt: skip
 TABLES = {"code": CODE, "project": PROJECT, "value": VALUE, "file": FILE, "around": AROUND}
-SCENARIOS = {f"{table}: {name}": scenario for table, scenarios in TABLES.items() for name, scenario in scenarios.items()}
+SCENARIOS = {
+    f"{table}: {name}": scenario for table, scenarios in TABLES.items() for name, scenario in scenarios.items()
+}
