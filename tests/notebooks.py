@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 from collections.abc import Iterator
@@ -119,3 +120,4 @@ class Shell:
 
     def close(self) -> None:
         self.ip.run_line_magic("unload_ext", "incnb")
+        atexit.unregister(self.ip.atexit_operations)  # a collection for each of a thousand shells takes minutes

@@ -5,7 +5,7 @@ accumulate and are sometimes taken back. Each state runs in a new process, once 
 tracked; some of its cells run again out of order, as they are or as they were. Everything shown, every error and every
 variable after every cell is compared.
 
-INCNB_SEEDS=500 walks through so many states of each example (default 4), INCNB_FIRST_SEED sets where to begin, and
+INCNB_SEEDS=500 walks through so many states of each example (default 3), INCNB_FIRST_SEED sets where to begin, and
 INCNB_EXAMPLES="text,files" picks some.
 """
 
@@ -26,7 +26,7 @@ import pytest
 from edits import edit_data, edit_source
 from example_notebooks import EXAMPLES, Example
 
-SEEDS = int(os.environ.get("INCNB_SEEDS", "4"))
+SEEDS = int(os.environ.get("INCNB_SEEDS", "3"))
 FIRST = int(os.environ.get("INCNB_FIRST_SEED", "0"))
 LENGTH = 25  # states on one store
 PICKED = [n for n in os.environ.get("INCNB_EXAMPLES", ",".join(EXAMPLES)).split(",") if n]

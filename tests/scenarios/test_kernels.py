@@ -60,7 +60,7 @@ def both(room: Room, cells: list[str]) -> tuple[list[str], int]:
     return wrong, reused
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("INCNB_SEEDS", "12"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("INCNB_SEEDS", "6"))))
 def test_cells_in_any_order_any_number_of_times(room: Room, seed: int) -> None:
     """Out of order, again and again, deleted, moved: each walk restarts the kernel several times on one store."""
     rng = random.Random(seed)
@@ -106,12 +106,7 @@ def test_deleting_a_cell_makes_its_reader_fail_as_in_a_plain_run(room: Room) -> 
 
 
 def test_every_order_of_cells_that_depend_on_each_other(room: Room) -> None:
-    cells = [
-        "x = 1",
-        "x = globals().get('x', 10) * 2" if False else "y = 2",
-        "x = x + y if 'x' in vars() else y",
-        "r = (x, y)",
-    ]
+    cells = ["x = 1", "y = 2", "x = x + y if 'x' in vars() else y", "r = (x, y)"]
     for order in itertools.permutations(cells):
         wrong, _ = both(room, list(order))
         assert not wrong, (order, wrong)
