@@ -169,6 +169,7 @@ class Session:
         self.namespace.pop(HOOK, None)
         self.pending.close()
         self.native.close()
+        self.store.close()
 
     # -- deciding
 

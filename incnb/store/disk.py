@@ -244,6 +244,10 @@ class Store:
 
     # -- log -----------------------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Close the log; it is opened again by the next record."""
+        self._log.close()
+
     def log(self, record: dict[str, Any]) -> None:
         """Append a record to the log of this process."""
         try:

@@ -6,6 +6,7 @@ not changed since an earlier run must be reused; where that is not so yet, `NEED
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from states import State
 #: What executes although nothing changed, and why. '*' = every step.
 DOCS = "who reads a docstring could read any"
 UNSAFE = "what it reads cannot be bounded"
-GENERATOR = "the state of a global generator is not tracked yet"
 NEEDLESS: dict[str, str] = {
     "code: docstring that is read": DOCS,
     "code: closure rebound by nonlocal": "the closure of a function is changed in place, and is no output yet",
@@ -24,14 +24,12 @@ NEEDLESS: dict[str, str] = {
     "file: appended to": "a file that is appended to is not put back yet",
     "file: declared": "a process was started",
     "value: iterator used up": "the state of an iterator cannot be moved into another",
-    "value: string of a query": UNSAFE,
     "value: eval": UNSAFE,
     "value: globals": UNSAFE,
-    "around: python's generator": GENERATOR,
-    "around: numpy's generator": GENERATOR,
-    "around: generator moved between": GENERATOR,
-    "around: seeded in the target": GENERATOR,
 }
+if not hasattr(sys, "monitoring"):
+    LOOKS = "this Python does not tell who looks at a path without opening it"
+    NEEDLESS |= dict.fromkeys(["file: existence", "file: existence asked of a path", "file: size"], LOOKS)
 #: What executes in a kernel that goes on, although it was recorded in that state before.
 IN_ORDER = "what configures a library counts in the order in which it ran, and an edit in between is in that order"
 OLD_RESULT = "`r` is perhaps not bound by the cell, so what it held before counts"
