@@ -228,6 +228,10 @@ def unwatched() -> Iterator[None]:
     yield
     for tool in taken:
         monitoring.free_tool_id(tool)
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and hasattr(pandas.Series, "mine"):  # an accessor, which other tests would see
+        del pandas.Series.mine
+        pandas.Series._accessors.discard("mine")
 
 
 @pytest.mark.parametrize("what", NOTEBOOK)
