@@ -7,6 +7,8 @@ Fingerprints are 16 bytes and travel through JSON as 32 hexadecimal digits.
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
@@ -243,7 +245,25 @@ class Outlook:
     milliseconds: float
 
 
+#: Names that secrets go by.
+SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+_ASSIGNED: Final = re.compile(
+    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)["'].*|(%env\s+\w*(?:{SECRET.pattern})\w*[=\s]\s*)\S.*""",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """A text without passwords of addresses, what is assigned to names of secrets, and secrets of the environment."""
+    text = _ASSIGNED.sub(lambda found: f"{found[1] or found[2]}…", _PASSWORD.sub(r"\1…@", text))
+    for name, value in list(os.environ.items()):
+        if len(value) >= 6 and value in text and SECRET.search(name):
+            text = text.replace(value, "…")
+    return text
+
+
 def shorten(text: str, limit: int = SHOWN_LIMIT) -> str:
-    """One line of at most `limit` characters."""
-    text = " ".join(text.split())
+    """One line of at most `limit` characters, without secrets."""
+    text = redacted(" ".join(text[: 20 * limit].split()))
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -14,14 +14,16 @@ import sys
 import types
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from incnb.analysis.records import read_of
 from incnb.fingerprint import ABSENT, Encoder, Unfingerprintable, origin
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode, encode_with
-from incnb.fingerprint.encoder import follow, render
-from incnb.model import Kind, shorten
+from incnb.fingerprint.encoder import ATOMS, follow, render
+from incnb.fingerprint.graph import NODE_LIMIT
+from incnb.model import Kind, redacted, shorten
 
 
 @dataclass(slots=True)
@@ -79,6 +81,10 @@ def describe(value: Any, name: str, *, builtin: bool = False) -> Resolved:
         return Resolved(
             Kind.VALUE, _constant(b"module " + value.__name__.encode()), "", f"module {value.__name__}", value
         )
+    if _is_too_large(value):
+        return Resolved(
+            Kind.VALUE, None, f"is too large to compare: {len(value):,} objects in a {type(value).__name__}", "", value
+        )
     try:
         if builtin:
             met = encode_with(lambda e: e.builtin(name, value), name)
@@ -92,6 +98,21 @@ def describe(value: Any, name: str, *, builtin: bool = False) -> Resolved:
         return Resolved(Kind.VALUE, None, f"cannot be fingerprinted: {error}", "", value)
     ours = isinstance(value, type) and origin.is_ours(origin.class_origin(value))
     return Resolved(Kind.CODE if ours else Kind.VALUE, met.digest().hex(), "", "", value, met)
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether a container holds more objects than sharing is followed through; told by its length and a few of them."""
+    if type(value) not in (list, tuple, dict, set) or len(value) < NODE_LIMIT // 8:
+        return False
+    parts = list(islice(value.values() if type(value) is dict else value, 10))
+    inner = [
+        1 + sum(type(p) not in ATOMS for p in (part if type(part) in (list, tuple) else part.values()))
+        if type(part) in (list, tuple, dict) and len(part) < 1000
+        else 1
+        for part in parts
+        if type(part) not in ATOMS
+    ]
+    return len(value) * sum(inner) / max(1, len(parts)) > NODE_LIMIT
 
 
 def owns_globals(function: types.FunctionType) -> bool:
@@ -160,7 +181,7 @@ def show(value: Any) -> str:
         return f"{cls.__name__} {' × '.join(map(str, shape))}"
     if cls in (list, tuple, dict, set, frozenset):
         text = repr(value) if len(value) <= 8 and _is_plain(value) else ""
-        return text if text and len(text) <= 120 else f"{cls.__name__} of {len(value)}"
+        return redacted(text) if text and len(text) <= 120 else f"{cls.__name__} of {len(value)}"
     return cls.__qualname__
 
 

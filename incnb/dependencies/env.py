@@ -6,14 +6,11 @@ Values are never shown for names that look like secrets.
 from __future__ import annotations
 
 import os
-import re
 
 import xxhash
 
 from incnb.dependencies.bindings import Resolved
-from incnb.model import Kind, shorten
-
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH", re.IGNORECASE)
+from incnb.model import SECRET, Kind, shorten
 
 
 def resolve(name: str) -> Resolved:

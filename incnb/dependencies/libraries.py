@@ -153,6 +153,7 @@ _special(_CLOCKS, "effect", "reads the clock", "clock")
 _special([os.urandom], "effect", "draws fresh randomness", "random")
 _special(_PROCESS, "untracked", "answers differently each time")
 _special(_BLIND, "untracked", "looks at files")
+_special([os.umask], "untracked", "sets what files may be read by whom")
 _special(_LOOKS, "looks", "")
 _special(_CWD, "cwd", "")
 

@@ -87,7 +87,7 @@ class Judge:
                     continue
                 stamp = self._stamps.get(locator, "")
                 self._out.dependencies.append(Dependency(Kind.FILE, locator, resolved.fp, resolved.shown, stamp=stamp))
-        here = os.getcwd().rstrip(os.sep) + os.sep
+        here = files.here().rstrip(os.sep) + os.sep
         self._out.absolute = any(os.path.isabs(a.given) and a.path.startswith(here) for a in self._journal.entries)
         self._out.problems = list(dict.fromkeys(self._out.problems))
         return self._out

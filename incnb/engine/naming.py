@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from incnb.engine.options import Options
-from incnb.model import IncnbError, shorten
+from incnb.model import IncnbError, redacted, shorten
 
 _NUMBER = re.compile(r"\[\s*(\d+)\s*\]")
 
@@ -42,7 +42,7 @@ class Known:
 def title_of(tree: ast.Module, options: Options, raw: str) -> str:
     """`--name`, else the first comment line, else the first line of code; 40 characters."""
     if options.name:
-        return options.name[:40]
+        return redacted(options.name)[:40]
     lines = [line.strip() for line in raw.splitlines()]
     lines = [line for line in lines if line and not line.startswith("%%")]
     comments = [line.lstrip("#").strip() for line in lines if line.startswith("#")]

@@ -24,7 +24,7 @@ from incnb.analysis.findings import NATIVE_READERS, NATIVE_WRITERS
 from incnb.dependencies import Closure
 from incnb.engine.judgement import Judgement
 from incnb.fingerprint import files
-from incnb.model import Kind
+from incnb.model import Kind, redacted
 from incnb.outputs.accesses import Access, Journal
 from incnb.outputs.folders import Folders
 
@@ -46,7 +46,7 @@ class Native:
         """Watch the folders that a run may read natively; False when they cannot all be."""
         if self._folders is None:
             self._folders = Folders()
-        places = {os.getcwd()}
+        places = {files.here()}
         for text in [*constants, *(t for value in inputs for t in texts(value))]:
             places |= {place for part in quoted(text) if (place := _folder_of(part)) is not None}
         watched = [self._folders.watch(place) for place in sorted(places)]
@@ -118,7 +118,7 @@ def prepare(folders: Native, closure: Closure, judgement: Judgement) -> None:
     if not any(finding.kind == "native" for finding in closure.findings):
         return
     for url in urls(closure.constants)[:1]:
-        judgement.effect(f"it may read {url[:80]}", "network")
+        judgement.effect(f"it may read {redacted(url)[:80]}", "network")
     inputs = [found.value for found in closure.found.values() if found.dependency.kind is Kind.VALUE]
     judgement.sees_folders = folders.watch(closure.constants, inputs)
 
@@ -156,7 +156,7 @@ def _folder_of(text: str) -> str | None:
 
 
 def _given(path: str) -> str:
-    here = os.getcwd().rstrip(os.sep) + os.sep
+    here = files.here().rstrip(os.sep) + os.sep
     return path[len(here) :] if path.startswith(here) else path
 
 

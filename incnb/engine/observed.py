@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -63,8 +64,9 @@ def outputs(store: Store, judged: Judged) -> tuple[dict[str, Any], int]:
     for written in judged.written:
         blob = None
         if is_kept(written):
-            with open(written.path, "rb") as content:
+            with io.FileIO(written.path) as content:
                 blob = store.put_blob(content.read()).to_dict()
             size += written.size
         records.append(written.to_dict(blob))
-    return {"files": records, "folders": judged.folders}, size
+    modes = {folder: os.stat(folder).st_mode for folder in judged.folders}
+    return {"files": records, "folders": judged.folders, "modes": modes}, size

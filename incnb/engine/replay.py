@@ -227,7 +227,7 @@ class Replay:
             raise LoadError(f"ambient state cannot be put back: {error}") from error
         folders = self.outputs.get("folders", [])
         if self._again or folders:
-            files.put_back(self._again, folders, lambda blob: self._blob(blob))
+            files.put_back(self._again, folders, self.outputs.get("modes", {}), lambda blob: self._blob(blob))
         # nothing above touched anything that is not undone (but a file that was missing); nothing below can fail
         for _, loaded in ready:
             loaded.patch()

@@ -8,6 +8,7 @@ within one tick of the file system's clock a second write leaves no mark.
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat
 import time
@@ -28,7 +29,7 @@ def digest(path: str | os.PathLike[str]) -> bytes:
     state = xxhash.xxh3_128()
     buffer = bytearray(CHUNK)
     view = memoryview(buffer)
-    with open(path, "rb", buffering=0) as file:
+    with io.FileIO(path) as file:  # not by a name that somebody may have replaced
         while size := file.readinto(buffer):
             state.update(view[:size])
     return state.digest()
@@ -47,6 +48,14 @@ def is_young(of: Identity, now: float | None = None) -> bool:
     """Whether a file was written so lately that its identity would not tell of one more write."""
     moment = time.time() if now is None else now
     return moment - max(of[3], of[4]) / 1e9 < YOUNG
+
+
+def here() -> str:
+    """The working directory; the root where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
 
 
 def listing(path: str | os.PathLike[str], *, names: Container[str] | None = None) -> tuple[str, ...] | None:

@@ -44,7 +44,7 @@ class Journal:
         self.temporary: set[str] = set()
         self.variables: dict[str, str | None] = {}  # environment variables read, as they were
         self._set: set[str] = set()
-        self._start = _cwd()
+        self._start = files.here()
         self._seen: set[tuple[str, str]] = set()
         self._looked: set[tuple[str, str, str]] = set()
 
@@ -103,7 +103,7 @@ class Journal:
         """A path is about to be looked at without being opened."""
         given, full = self._place(path)
         if not by_library:  # what only a library asked may come not to count
-            self._looked.add((op, path, _cwd()))
+            self._looked.add((op, path, files.here()))
         key = (f"{op} {by_library}", full)
         if key in self._seen:
             return
@@ -113,7 +113,7 @@ class Journal:
 
     def has_looked(self, op: Op, path: str) -> bool:
         """Whether the same look was noted, and nothing was changed since."""
-        return (op, path, _cwd()) in self._looked
+        return (op, path, files.here()) in self._looked
 
     def changed(self, op: Op, path: str, extra: str = "") -> None:
         """A path is about to be removed, renamed (`extra` is the target), made or touched."""
@@ -139,11 +139,13 @@ class Journal:
     @property
     def moved(self) -> bool:
         """Whether the working directory is another one than at the beginning."""
-        return _cwd() != self._start
+        return files.here() != self._start
 
     def _place(self, path: str) -> tuple[str, str]:
         """The path to remember (as given, while the working directory is the first one) and the whole path."""
-        full = os.path.normpath(os.path.join(_cwd(), path)) if ".." not in path else os.path.join(_cwd(), path)
+        full = (
+            os.path.normpath(os.path.join(files.here(), path)) if ".." not in path else os.path.join(files.here(), path)
+        )
         return (full if self.moved and not os.path.isabs(path) else path), full
 
     def _digest(self, path: str) -> bytes | None:
@@ -151,10 +153,3 @@ class Journal:
             return files.digest(path)
         except OSError:
             return None
-
-
-def _cwd() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return os.sep

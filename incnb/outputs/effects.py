@@ -25,7 +25,8 @@ from functools import cache
 from types import CodeType, FrameType
 from typing import Any, Literal
 
-from incnb.fingerprint import origin
+from incnb.fingerprint import files, origin
+from incnb.model import redacted
 from incnb.outputs import file_events, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
@@ -184,7 +185,7 @@ class Watch:
         libraries = self._on_behalf()
         if libraries is None or _is_shells_own(libraries):
             return
-        full = os.path.join(os.getcwd(), path) if not os.path.isabs(path) else path
+        full = os.path.join(files.here(), path) if not os.path.isabs(path) else path
         writes = event in file_events.CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & 3)
         if not writes and _belongs(full, libraries, only_looked=event != "open"):
             return
@@ -199,7 +200,7 @@ class Watch:
             if not alone or path.startswith((os.devnull, "<")):
                 return
             libraries = self._on_behalf()
-            full = os.path.join(os.getcwd(), path)
+            full = os.path.join(files.here(), path)
             if libraries is None or _is_shells_own(libraries) or _belongs(full, libraries, only_looked=True):
                 return
             if not file_events.is_step("os.listdir", frame.f_back):
@@ -292,6 +293,8 @@ class Watch:
         return decodekey
 
     def _environment(self, key: Any, method: str) -> None:
+        if isinstance(key, str) and key in self.journal.variables and method == "__getitem__":
+            return
         with self._alone() as alone:
             if not alone:
                 return
@@ -430,6 +433,10 @@ def _text(value: Any) -> str:
 
 
 def _address(args: tuple[Any, ...]) -> str:
+    return redacted(_place(args))
+
+
+def _place(args: tuple[Any, ...]) -> str:
     for arg in args:
         if isinstance(arg, tuple) and arg:
             return ":".join(str(part) for part in arg[:2])
@@ -439,4 +446,4 @@ def _address(args: tuple[Any, ...]) -> str:
 
 
 def _short(args: tuple[Any, ...]) -> str:
-    return " ".join(str(a)[:60] for a in args if isinstance(a, str | bytes | tuple | list | int) and a)[:120]
+    return redacted(" ".join(str(a)[:60] for a in args if isinstance(a, str | bytes | tuple | list | int) and a))[:120]

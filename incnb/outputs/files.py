@@ -71,6 +71,8 @@ def missing(written: list[dict[str, Any]], folders: list[str]) -> list[dict[str,
             now = files.digest(path).hex()
             if now == file["digest"]:
                 continue
+            if os.stat(path).st_nlink > 1:
+                raise Changed(path, "has another name too (a hard link)")
             if now == file["found"] and "blob" in file and os.access(path, os.W_OK):
                 again.append(file)
                 continue
@@ -78,13 +80,21 @@ def missing(written: list[dict[str, Any]], folders: list[str]) -> list[dict[str,
     return again
 
 
-def put_back(again: list[dict[str, Any]], folders: list[str], read: Callable[[dict[str, Any]], memoryview]) -> None:
+def put_back(
+    again: list[dict[str, Any]],
+    folders: list[str],
+    modes: dict[str, int],
+    read: Callable[[dict[str, Any]], memoryview],
+) -> None:
     """Write the files anew, each whole or not at all. Raises `OSError` and what `read` raises."""
     content = [(file, read(file["blob"])) for file in again]
     for folder in folders:
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+            if folder in modes:
+                os.chmod(folder, modes[folder] & 0o7777)
     for file, data in content:
-        target = os.path.abspath(file["path"])
+        target = os.path.realpath(file["path"])
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".incnb-")
         try:
             with os.fdopen(handle, "wb") as out:

@@ -37,6 +37,8 @@ class Snapshot:
             found.append(("effect", "it made a widget that a person can operate", "widgets"))
         if self._figures or open_figures():
             found.append(("untracked", "a matplotlib figure is left open", ""))
+        # held no longer: what dies in a cycle has its callbacks run by the collector, in the middle of somebody's cell
+        self._threads, self._tasks = set(), set()
         return found
 
     def _is_shells(self, thread: threading.Thread) -> bool:

@@ -644,3 +644,60 @@ def test_options_that_are_wrong_are_one_line_and_the_cell_runs(
     shown = capsys.readouterr()
     assert shell["r"] == 1
     assert said in shown.out + shown.err and "Traceback" not in shown.out + shown.err
+
+
+def test_a_file_with_another_name_is_not_replaced(shells: Shells) -> None:
+    """A put-back would cut the hard link."""
+    first = "import os\nwith open('a', 'w') as f:\n    _ = f.write('old')\nif not os.path.exists('b'):\n    os.link('a', 'b')"
+    second = "with open('b', 'w') as f:\n    _ = f.write('new')"
+    for _ in range(3):
+        for name in ("a", "b"):
+            Path(name).unlink(missing_ok=True)
+        shell = shells()
+        shell.plain(first)
+        shell.cell(second)
+        assert Path("a").read_text() == "new"
+
+
+def test_folders_come_back_with_their_modes(shells: Shells) -> None:
+    cell = "import os\nos.makedirs('t', mode=0o700, exist_ok=True)\nwith open('t/w', 'w') as f:\n    _ = f.write('1')"
+    twice(shells, cell)
+    shutil.rmtree("t")
+    assert shells().cell(cell) == "reused"
+    assert Path("t").stat().st_mode & 0o777 == 0o700
+
+
+def test_our_own_reading_does_not_call_a_replaced_open(shells: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("n.txt").write_text("1")
+    calls: list[object] = []
+    real = open
+
+    def counting(*args: object, **named: object) -> object:
+        calls.append(args)
+        return real(*args, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("builtins.open", counting)
+    assert shells().cell("import io\nwith io.open('n.txt') as f:\n    r = f.read()") in ("executed", "reused")
+    assert not [c for c in calls if "n.txt" in str(c)]
+
+
+def test_a_working_directory_that_is_gone_is_no_fault(shells: Shells) -> None:
+    shell = shells()
+    here = os.getcwd()
+    try:
+        shell.plain("import os\nos.makedirs('gone')\nos.chdir('gone')\nos.rmdir('../gone')")
+        for _ in range(4):
+            shell.cell("r = 1")
+        shell.plain(f"os.chdir({here!r})")
+        shell.cell("q = 2")
+        assert shell.cell("q = 2") == "reused"
+    finally:
+        os.chdir(here)
+
+
+def test_a_container_of_too_many_objects_is_told_at_once(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("xs = [{'a': i, 'b': [i]} for i in range(150_000)]")
+    assert shell.cell("r = len(xs)") == "executed"
+    assert "too large" in str(shell.reasons)
+    assert shell.decisions()[-1]["seconds"]["decide"] < shell.decisions()[-1]["seconds"]["execute"] + 5
