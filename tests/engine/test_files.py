@@ -683,7 +683,7 @@ def test_our_own_reading_does_not_call_a_replaced_open(shells: Shells, monkeypat
 
 def test_a_working_directory_that_is_gone_is_no_fault(shells: Shells) -> None:
     shell = shells()
-    here = os.getcwd()
+    here = str(Path.cwd())
     try:
         shell.plain("import os\nos.makedirs('gone')\nos.chdir('gone')\nos.rmdir('../gone')")
         for _ in range(4):
