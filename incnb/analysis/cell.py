@@ -15,7 +15,7 @@ import hashlib
 
 from incnb.analysis.calls import called_in_place
 from incnb.analysis.definitions import is_rerun, line_magic, names_at_definition
-from incnb.analysis.findings import NAME_READERS, find
+from incnb.analysis.findings import NAME_READERS, SAMPLING, find
 from incnb.analysis.flow import Flow
 from incnb.analysis.mentions import identifiers, mentions
 from incnb.analysis.records import CellAnalysis, Definition, read_of, top_call
@@ -32,6 +32,7 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
     """Analyse the AST of a cell (after IPython's own transformations, the marker removed)."""
     result = CellAnalysis(code=cell_code(tree, extra))
     result.called = called_in_place(tree)
+    result.seedless = any(map(_draws, ast.walk(tree)))
     flow = Flow(result)
     flow.by_strings = not NAME_READERS.isdisjoint(mentions(tree))
     said: set[str] = set()
@@ -74,3 +75,10 @@ def analyse(tree: ast.Module, extra: tuple[object, ...] = ()) -> CellAnalysis:
 def _strings(tree: ast.AST) -> list[str]:
     nodes = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return [value for value in nodes if isinstance(value, str)]
+
+
+def _draws(node: ast.AST) -> bool:
+    """Whether a node is a call that samples or shuffles, and is given no seed."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAMPLING):
+        return False
+    return not any(keyword.arg == "seed" for keyword in node.keywords)

@@ -34,6 +34,8 @@ class Finding:
     notices: bool = False
 
 
+#: What draws from a generator of polars' own unless it is given a seed.
+SAMPLING = frozenset({"sample", "shuffle", "sample_n", "sample_fraction"})
 UNSAFE_NAMES = frozenset(
     [
         "exec",
@@ -137,7 +139,7 @@ LOOKING_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905  one a line would be a page
 )
 CWD_ATTRIBUTES = frozenset({"getcwd", "getcwdb", "cwd", "abspath", "realpath", "absolute", "resolve", "relpath"})
-NATIVE_LOOKS = frozenset({"access", "disk_usage", "which"})
+NATIVE_LOOKS = frozenset({"access", "disk_usage", "which", "get_file_info"})
 
 
 def find(tree: ast.AST) -> list[Finding]:

@@ -66,6 +66,7 @@ class CellAnalysis:
     calls: list[TopCall] = field(default_factory=list)
     attributes: set[str] = field(default_factory=set)
     strings: set[str] = field(default_factory=set)
+    seedless: bool = False  # something is sampled or shuffled, and no seed is given
     findings: list[Finding] = field(default_factory=list)
     bound_by_others: set[str] = field(default_factory=set)  # names that statements other than definitions bind
     called: set[Read] = field(default_factory=set)  # paths that are loaded for nothing but a call, made in place

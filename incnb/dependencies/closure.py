@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any
 
-from incnb.analysis.findings import Finding, function_findings
+from incnb.analysis.findings import SAMPLING, Finding, function_findings
 from incnb.analysis.records import CellAnalysis
 from incnb.config import Config
 from incnb.dependencies import ambient, bindings, config, libraries, module, sharing
@@ -26,6 +26,7 @@ from incnb.fingerprint.code import Read, references
 from incnb.fingerprint.encoder import follow
 from incnb.model import Dependency, Kind
 
+SEEDLESS = "sample without a seed"
 _IMMUTABLE_TYPE = 1 << 8  # made in C: nobody sets an attribute of it
 
 
@@ -40,6 +41,8 @@ class Closure(Collected):
         self._rebound |= analysis.stores
         self.settled = frozenset(analysis.settled)
         self.words |= analysis.attributes
+        if analysis.seedless:
+            self.words.add(SEEDLESS)
         self._files |= analysis.scripts.keys()
         self._said(analysis.strings)
         for finding in analysis.findings:
@@ -69,6 +72,8 @@ class Closure(Collected):
             for moment in sorted(self._strings & MOMENTS):
                 with self._ways.into(("string", moment)):
                     self._find(Finding("effect", f"it reads the clock ({moment!r})", 0, "clock"))
+        if "polars" in self._libraries and SEEDLESS in self.words:
+            self._find(Finding("effect", "polars may draw fresh randomness (pass seed)", 0, "random"))
         if self._libraries & {"sqlite3", "duckdb", "sqlalchemy"}:
             for text in sorted(self._strings - MOMENTS):
                 with self._ways.into(("string", text)):
@@ -268,6 +273,8 @@ class Closure(Collected):
         found = references(function.__code__)
         self._expected.append((self._ways.here, function.__code__))
         self.words |= found.attributes | {read.name for read in found.reads}
+        if found.attributes & SAMPLING and "seed" not in found.strings:
+            self.words.add(SEEDLESS)
         name = str(function.__globals__.get("__name__"))
         self._said(found.strings - {function.__doc__ or ""}, None if name == "__main__" else name)
         if found.attribute_stores:

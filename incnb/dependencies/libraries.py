@@ -20,7 +20,8 @@ from incnb.fingerprint import origin
 from incnb.fingerprint.code import references
 from incnb.model import shorten
 
-_CLOCKS = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime]
+_CLOCKS: list[Any] = [time.time, time.time_ns, time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime]
+_CLOCKS += [getattr(time, name) for name in ("clock_gettime", "clock_gettime_ns") if hasattr(time, name)]
 _PROCESS = [os.getpid, os.getppid, os.getlogin, os.times, id, hash]
 #: Looks that no watch sees, and those that one may see.
 _BLIND = [os.stat, os.lstat, os.access, os.readlink, shutil.which, shutil.disk_usage]
@@ -158,6 +159,15 @@ _special(_LOOKS, "looks", "")
 _special(_CWD, "cwd", "")
 
 
+#: By name, so that nothing is imported to recognise them.
+_NAMED = {
+    "email.utils.formatdate": Finding("effect", "email.utils.formatdate() reads the clock", 0, "clock"),
+    "email.utils.localtime": Finding("effect", "email.utils.localtime() reads the clock", 0, "clock"),
+    "pyarrow.compute.random": Finding("effect", "pyarrow.compute.random() draws fresh randomness", 0, "random"),
+    "polars.set_random_seed": Finding("effect", "polars.set_random_seed() is not followed", 0, "random"),
+}
+
+
 def object_findings(path: str, value: Any) -> list[Finding]:
     """What reaching one object of a library tells; `path` is how it is named."""
     name = path.strip(".")
@@ -180,6 +190,8 @@ def object_findings(path: str, value: Any) -> list[Finding]:
         return [Finding("effect", f"{name}() seeds with fresh randomness", 0, "random")]
     if value is typing.get_type_hints:
         return [Finding("unsafe", "get_type_hints")]  # annotations in strings name whatever they like
+    if name in _NAMED:
+        return [_NAMED[name]]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
@@ -223,7 +235,9 @@ def _untracked(name: str, module: str) -> Finding:
 
 
 _SQL_CLOCK = re.compile(r"'now'|\bcurrent_(time|date|timestamp)\b|\bnow\s*\(|\bgetdate\s*\(", re.IGNORECASE)
-_SQL_RANDOM = re.compile(r"\b(random|rand|randomblob|uuid|gen_random_uuid)\s*\(", re.IGNORECASE)
+_SQL_RANDOM = re.compile(
+    r"\b(random|rand|randomblob|uuid|gen_random_uuid)\s*\(|\b(table|using\s+)sample\b", re.IGNORECASE
+)
 
 
 def query_findings(text: str) -> list[Finding]:

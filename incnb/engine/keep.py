@@ -19,6 +19,7 @@ from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in
 from incnb.store import LoadError, Store, load
 
 INLINE = 64 * 1024
+_OWN_BASES = sys.stdlib_module_names | {"builtins"}
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -103,6 +104,12 @@ def check_pristine(statements: list[ast.stmt], names: set[str], namespace: dict[
     bodies: list[ast.stmt] = [s for s in statements if isinstance(s, _DEFINITIONS)]
     if not bodies:
         return
+    for name in sorted(names):
+        derived = namespace.get(name)
+        for base in derived.__mro__[1:] if isinstance(derived, type) else ():
+            if "__init_subclass__" in vars(base) and base.__module__.partition(".")[0] not in _OWN_BASES:
+                raise NotSaved(f"{base.__qualname__} does something when it is derived, as {name} is")
+    classes = any(isinstance(s, ast.ClassDef) and s.bases for s in bodies)
     scratch = dict(namespace)
     try:
         exec(compile(ast.Module(bodies, []), "<definitions>", "exec", flags, dont_inherit=True), scratch)
@@ -114,6 +121,9 @@ def check_pristine(statements: list[ast.stmt], names: set[str], namespace: dict[
                 raise NotSaved(f"{name} was changed after its definition")
     finally:
         scratch.clear()  # its functions and it hold each other, and with them the whole notebook
+        fresh = None
+        if classes:
+            gc.collect(1)  # or their bases would know classes that are nobody's
 
 
 def _own(value: Any, name: str) -> bytes | None:

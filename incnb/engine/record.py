@@ -259,6 +259,9 @@ class Run:
         if self._capture is not None and self._capture.widget:
             self.judgement.effect("it displayed a widget that a person can operate", "widgets")
         self.judgement.seen(seen)
+        if self._watch is not None:
+            seen_outside = bool(self._watch.journal.entries or self._watch.journal.variables)
+            self._hidden.ran(self._caches, observed=seen_outside or bool(self.problems or self.effects))
         if self._scripts is not None and (problem := self._scripts.problem()):
             self._not_saved(problem, problem)
         self._named.judge(self.judgement)

@@ -219,15 +219,15 @@ class Replay:
         for _, loaded in ready:
             if not loaded.fits():
                 raise LoadError("an object that changed in place has another shape now")
+        folders = self.outputs.get("folders", [])
+        if self._again or folders:
+            files.put_back(self._again, folders, self.outputs.get("modes", {}), lambda blob: self._blob(blob))
         try:
             if self._misfit is not None:
                 raise self._misfit
             self._put_back(self._entries)
         except Exception as error:
             raise LoadError(f"ambient state cannot be put back: {error}") from error
-        folders = self.outputs.get("folders", [])
-        if self._again or folders:
-            files.put_back(self._again, folders, self.outputs.get("modes", {}), lambda blob: self._blob(blob))
         # nothing above touched anything that is not undone (but a file that was missing); nothing below can fail
         for _, loaded in ready:
             loaded.patch()

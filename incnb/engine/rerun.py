@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from incnb.analysis import CellAnalysis
+from incnb.dependencies import libraries
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
+from incnb.outputs.variables import NotSaved
 
 ALLOWED_DECORATORS = frozenset({"dataclasses", "functools", "contextlib", "enum", "abc", "typing", "builtins"})
 
@@ -23,6 +25,10 @@ def statements_to_run_again(analysis: CellAnalysis, namespace: dict[str, Any]) -
         own = analysis.stores - bound
         if definition.binds & other or needs & own - definition.binds:
             continue
+        for decorator in definition.decorators:
+            last = str(decorator.path[-1][1]) if decorator.path else decorator.name
+            if not _innocent(decorator, namespace) and libraries.configures_by_name(last):
+                raise NotSaved(f"@{last} makes a library know what it decorates")
         if all(_innocent(decorator, namespace) for decorator in definition.decorators):
             indexes.append(index)
             bound |= definition.binds

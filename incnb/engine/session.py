@@ -36,7 +36,7 @@ from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tracked import Producer, Text, Tracked
-from incnb.engine.trees import awaits, is_ours_alone, nested_words
+from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
 from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
@@ -181,7 +181,8 @@ class Session:
             return tree
         compiler = getattr(self.shell.compile, "flags", 0)
         interactivity = getattr(self.shell, "ast_node_interactivity", "last_expr")
-        analysis = tracked.analysis = meaning.analysed(self.shell, tree, (compiler, interactivity))
+        extra = (compiler, interactivity, hides_result(self.raw_cell))
+        analysis = tracked.analysis = meaning.analysed(self.shell, tree, extra)
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(tracked.cell, tree, options, analysis)
         marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)

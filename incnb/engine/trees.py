@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 
 from incnb.analysis import mentions
 
@@ -17,6 +20,17 @@ def awaits(tree: ast.Module) -> bool:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             todo += ast.iter_child_nodes(node)
     return False
+
+
+def hides_result(raw: str) -> bool:
+    """Whether the text of a cell ends in a semicolon, which keeps IPython from displaying the last value."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(raw).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return bool(re.search(r";\s*(#[^\n]*)?\s*$", raw))
+    blank = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+    last = next((token for token in reversed(tokens) if token.type not in blank), None)
+    return last is not None and last.string == ";"
 
 
 def nested_words(tree: ast.AST) -> set[str]:

@@ -1,0 +1,120 @@
+"""Ways to a wrong result that were found by trying, each in the cells that showed it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from notebooks import Shell
+
+Shells = Callable[[], Shell]
+
+
+def test_a_semicolon_at_the_end_is_part_of_the_cell(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("x = 5")
+    assert shell.cell("x;") == "executed"
+    assert shell.cell("x  # ;") == "executed"
+    assert 5 in shell["Out"].values()
+
+
+LOADER = "from functools import lru_cache\n@lru_cache\ndef load(p):\n    return open(p).read()"
+
+
+def test_a_cached_loader_in_two_cells_and_the_file_changes(shells: Shells) -> None:
+    for content in ("one", "twooo"):
+        Path("c").write_text(content)
+        for _ in range(2):
+            shell = shells()
+            shell.plain(LOADER)
+            shell.cell("a = load('c')")
+            shell.cell("b = load('c').upper()")
+            assert (shell["a"], shell["b"]) == (content, content.upper())
+
+
+def test_a_cached_loader_and_the_same_cell_twice(shells: Shells) -> None:
+    Path("c").write_text("one")
+    shell = shells()
+    shell.plain(LOADER)
+    for cell in ("a = load('c')", "with open('c', 'w') as f:\n    _ = f.write('two')", "a = load('c')"):
+        shell.cell(cell)
+    assert shell["a"] == "one"
+    shell = shells()
+    shell.plain(LOADER)
+    shell.cell("a = load('c')")
+    assert shell["a"] == "two"
+
+
+def test_a_pure_cached_helper_is_reused_in_two_cells(shells: Shells) -> None:
+    for expected in ("executed", "reused"):
+        shell = shells()
+        shell.plain("from functools import lru_cache\n@lru_cache\ndef f(x):\n    return x + 1")
+        assert shell.cell("a = f(1)") == expected
+        assert shell.cell("b = f(1)") == expected
+
+
+@pytest.mark.parametrize(
+    "cell", ["import time\nr = time.strftime('%S')", "from email.utils import formatdate\nr = formatdate()"]
+)
+def test_clocks_by_other_names(shells: Shells, cell: str) -> None:
+    for _ in range(2):
+        assert shells().cell(cell) == "blocked"
+
+
+@pytest.mark.parametrize("draw", ["d.sample(3)", "d['a'].shuffle()", "d.select(pl.col('a').sample(2))", "draw(d)"])
+def test_polars_draws_from_a_generator_of_its_own(shells: Shells, draw: str) -> None:
+    pytest.importorskip("polars")
+    for _ in range(2):
+        shell = shells()
+        shell.plain(
+            "import polars as pl\nd = pl.DataFrame({'a': range(100)})\ndef draw(d):\n    return d.sample(fraction=1.0)"
+        )
+        assert shell.cell(f"r = {draw}") == "blocked"
+
+
+def test_polars_with_a_seed_is_reused(shells: Shells) -> None:
+    pytest.importorskip("polars")
+    for expected in ("executed", "reused"):
+        shell = shells()
+        shell.plain(
+            "import polars as pl\nd = pl.DataFrame({'a': range(100)})\ndef draw(d):\n    return d.sample(3, seed=1)"
+        )
+        assert shell.cell("r = d.sample(3, seed=1), draw(d)") == expected
+
+
+def test_a_folder_that_is_made_and_entered_is_made_once(shells: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = "import os\nos.makedirs('out', exist_ok=True)\nos.chdir('out')"
+    here = Path.cwd()
+    for _ in range(3):
+        monkeypatch.chdir(here)
+        shell = shells()
+        shell.cell(cell)
+        assert Path.cwd() == here / "out"
+        assert not (here / "out" / "out").exists()
+
+
+def test_what_a_decorator_registers_is_registered_again(shells: Shells) -> None:
+    for _ in range(2):
+        shell = shells()
+        shell.cell(
+            "from IPython.core.magic import register_line_magic\n@register_line_magic\ndef hello(line):\n    return 'hi ' + line"
+        )
+        shell.plain("x = %hello bob")
+        assert shell["x"] == "hi bob"
+
+
+def test_nobody_sees_the_classes_that_a_check_makes(shells: Shells) -> None:
+    shell = shells()
+    shell.cell("class P:\n    pass")
+    shell.cell("class Q(P):\n    pass")
+    shell.plain("r = [c.__name__ for c in P.__subclasses__()]")
+    assert shell["r"] == ["Q"]
+
+
+def test_a_base_that_registers_what_is_derived_from_it_does_so_once(shells: Shells) -> None:
+    for _ in range(2):
+        shell = shells()
+        shell.plain("known = []\nclass Base:\n    def __init_subclass__(cls):\n        known.append(cls.__name__)")
+        shell.cell("class A(Base):\n    pass")
+        assert shell["known"] == ["A"]
