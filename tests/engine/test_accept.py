@@ -380,3 +380,49 @@ def test_a_damaged_accept_counts_for_nothing(shells: Shells, accept: Say, tmp_pa
     shell.plain("k = 1")
     shell.plain(EDITED)
     assert shell.cell(*TOTAL) == "executed" and shell.reason == "code clean"
+
+
+# -- what an accept must know beyond the trace
+
+
+def test_what_only_an_accepted_text_reads_counts_in_later_accepts(shells: Shells, accept: Say) -> None:
+    shell = recorded(shells, "k = 1\nz = 0", HELPER)
+    accept(shell, "total")
+    edited = ("total = clean(k) + z", "--name total")
+    assert shell.cell(*edited) == "reused"
+    shell.plain(EDITED)
+    assert "accepted for clean changed." in accept(shell, "total")
+    assert shell.cell(*edited) == "reused" and shell.reason == "accepted"
+    shell.plain("z = 9")
+    assert shell.cell(*edited) == "executed" and shell["total"] == 11
+
+
+def test_what_the_edited_helper_shares_first_now_counts(shells: Shells, accept: Say) -> None:
+    shell = recorded(shells, "k = 1\na = [1]\nb = [1]", HELPER)
+    shell.plain("def clean(x):\n    return x + 1 if a is not b else 0")
+    accept(shell, "total")
+    assert shell.cell(*TOTAL) == "reused"
+    shell.plain("b = a")
+    assert shell.cell(*TOTAL) == "executed" and shell["total"] == 0
+
+
+def test_an_edited_helper_cannot_read_what_the_cell_binds(shells: Shells, accept: Say) -> None:
+    shell = recorded(shells, "k = 1", HELPER)
+    shell.plain("def clean(x):\n    return x + 1 if total else 0")
+    assert accept(shell, "total").endswith("the edited code reads total, which the cell itself binds or changes")
+
+
+def test_what_the_edited_helper_reads_first_now_must_be_comparable(shells: Shells, accept: Say) -> None:
+    shell = recorded(shells, "k = 1\ng = (i for i in ())", HELPER)
+    shell.plain("def clean(x):\n    return x + 1 if g else 0")
+    assert "total cannot be accepted: g cannot be fingerprinted" in accept(shell, "total")
+
+
+def test_an_edited_helper_with_unknown_cached_results_cannot_be_accepted(shells: Shells, accept: Say) -> None:
+    shell = recorded(shells, "k = 1", HELPER)
+    shell.plain(
+        "from functools import lru_cache\ndef g(x):\n    return x\n@lru_cache\ndef h(x):\n    return g(x)\nh(1)"
+    )
+    shell.plain("def g(x):\n    return x + 5")
+    shell.plain("def clean(x):\n    return h(x) + 1")
+    assert "cached results from other code" in accept(shell, "total")
