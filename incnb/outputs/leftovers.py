@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-_POOLS = ("ThreadPoolExecutor", "asyncio_", "QueueFeederThread", "ExecutorManagerThread", "Dask", "Profile", "IO loop",
+_POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask", "Profile", "IO loop",
           "loky", "joblib", "tqdm", "TMonitor", "QueueManagerThread", "pydevd", "IPython", "Thread-tqdm")  # fmt: skip
 
 
