@@ -7,8 +7,9 @@ import sys
 import threading
 from typing import Any
 
-_POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask", "Profile", "IO loop",
-          "loky", "joblib", "tqdm", "TMonitor", "QueueManagerThread", "pydevd", "IPython", "Thread-tqdm")  # fmt: skip
+_POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask",
+          "Profile", "IO loop", "loky", "joblib", "tqdm", "TMonitor", "QueueManagerThread", "pydevd", "IPython",
+          "Thread-tqdm")  # fmt: skip
 
 
 class Snapshot:
@@ -26,6 +27,9 @@ class Snapshot:
     def compare(self) -> list[tuple[Any, str, str]]:
         """What is different now, in words, each with its kind and the word that would allow it."""
         found: list[tuple[Any, str, str]] = []
+        for thread in set(threading.enumerate()) - self._threads:
+            if type(thread).__module__ == "multiprocessing.dummy":
+                thread.join(0.1)  # of a pool that was just told to end
         for thread in threading.enumerate():
             mine = thread not in self._threads and thread.is_alive() and not self._is_shells(thread)
             if mine and not thread.name.startswith(_POOLS):
