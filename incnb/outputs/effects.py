@@ -16,12 +16,10 @@ from __future__ import annotations
 import os
 import random
 import sys
-import sysconfig
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from types import CodeType, FrameType
 from typing import Any, Literal
 
@@ -31,6 +29,7 @@ from incnb.outputs import file_events, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
 from incnb.outputs.looks import Looks
+from incnb.outputs.whose import belongs, file_kind, is_own, is_shells_own, through_library
 
 Kind = Literal["effect", "untracked", "unsafe"]
 
@@ -143,7 +142,7 @@ class Watch:
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
                     self._variable(_text(args[0]), sys._getframe(2))
-            elif event in PROCESSES:
+            elif event in PROCESSES and not self._asks_the_machine(args):
                 self._note("effect", f"it started a process ({event} {_short(args)})", "subprocess")
             elif event in NETWORK:
                 self._note("effect", f"it opened a connection to {_address(args)}", "network")
@@ -183,15 +182,23 @@ class Watch:
         if path is None or path.startswith((os.devnull, "/dev/urandom", "<")):
             return
         libraries = self._on_behalf()
-        if libraries is None or _is_shells_own(libraries):
+        if libraries is None or is_shells_own(libraries):
             return
         full = os.path.join(files.here(), path) if not os.path.isabs(path) else path
         writes = event in file_events.CHANGES or (event == "open" and isinstance(args[2], int) and args[2] & 3)
-        if not writes and _belongs(full, libraries, only_looked=event != "open"):
+        if not writes and belongs(full, libraries, only_looked=event != "open"):
             return
         caller = sys._getframe(3)
         if not file_events.is_step(event, caller):
             file_events.tell(self.journal, event, args, path, caller)
+
+    def _asks_the_machine(self, args: tuple[Any, ...]) -> bool:
+        """Whether a library starts a process to learn how many cores there are and the like."""
+        program = os.path.basename(os.fsdecode(args[0])) if args and isinstance(args[0], str | bytes) else ""
+        if program not in ("lscpu", "uname", "sysctl", "ldconfig", "getconf"):
+            return False
+        libraries = self._on_behalf()
+        return libraries is None or any(file_kind(f.f_code.co_filename) == "library" for f in libraries)
 
     def _looked(self, op: Op, path: str, frame: FrameType) -> None:
         if self.journal.has_looked(op, path):
@@ -201,10 +208,10 @@ class Watch:
                 return
             libraries = self._on_behalf()
             full = os.path.join(files.here(), path)
-            if libraries is None or _is_shells_own(libraries) or _belongs(full, libraries, only_looked=True):
+            if libraries is None or is_shells_own(libraries) or belongs(full, libraries, only_looked=True):
                 return
             if not file_events.is_step("os.listdir", frame.f_back):
-                through = any(_file_kind(f.f_code.co_filename) == "library" for f in libraries)
+                through = any(file_kind(f.f_code.co_filename) == "library" for f in libraries)
                 self.journal.looked(op, path, by_library=through)
 
     def _database(self, name: Any) -> None:
@@ -226,7 +233,7 @@ class Watch:
         filename = frame.f_code.co_filename
         if not isinstance(module, str) or module.startswith("incnb") or filename.startswith("<frozen"):
             return False
-        return _file_kind(filename) == "project" and origin.is_ours(origin.module_origin(module))
+        return file_kind(filename) == "project" and origin.is_ours(origin.module_origin(module))
 
     def _on_behalf(self, *, direct: bool = False) -> list[FrameType] | None:
         """The library frames between the event and the first frame of ours; None when it is not the user's doing.
@@ -243,10 +250,10 @@ class Watch:
                 return between
             if filename.endswith("linecache.py"):
                 return None
-            if "importlib/metadata/" in filename and _through_library(frame.f_back):
+            if "importlib/metadata/" in filename and through_library(frame.f_back):
                 return None  # what is installed, asked by a library
-            if not _is_own(filename) and frame.f_code.co_name != "_modified_open":  # IPython's own name for `open`
-                kind = _file_kind(filename)
+            if not is_own(filename) and frame.f_code.co_name != "_modified_open":  # IPython's own name for `open`
+                kind = file_kind(filename)
                 if direct and kind == "library":
                     return None
                 between.append(frame)
@@ -301,7 +308,7 @@ class Watch:
             between = self._on_behalf()
             if between is None:
                 return
-            through = [f for f in between if _file_kind(f.f_code.co_filename) == "library"]
+            through = [f for f in between if file_kind(f.f_code.co_filename) == "library"]
             if not (through and isinstance(key, str) and key.upper().startswith(BENIGN_ENV)):
                 name = _text(key)
                 self.journal.variable(name, self._raw_environ(name), sets=method in ("__setitem__", "__delitem__"))
@@ -366,66 +373,7 @@ def know_kernel_threads() -> None:
 
 def is_seen(code: CodeType) -> bool:
     """Whether it is noted that code starts: that of notebooks and of project files is."""
-    return _file_kind(code.co_filename) == "project"
-
-
-@cache
-def _file_kind(filename: str) -> str:
-    if filename.startswith("<") and not filename.startswith("<ipython"):
-        return "stdlib"
-    if _is_own(filename):
-        return "own"
-    return str(origin.file_origin(filename))
-
-
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
-
-@cache
-def _is_own(filename: str) -> bool:
-    return filename.startswith(_HERE)
-
-
-def _is_shells_own(between: list[FrameType]) -> bool:
-    """Whether IPython is at its own notes (of the folders visited) or looks which modules to load again."""
-    own = ("pickleshare", "IPython/extensions/autoreload", "IPython/extensions/deduperreload")
-    return any(part in frame.f_code.co_filename for frame in between for part in own)
-
-
-def _through_library(frame: FrameType | None) -> bool:
-    """Whether the nearest caller outside of the standard library is a library's code."""
-    while frame is not None:
-        kind = _file_kind(frame.f_code.co_filename)
-        if kind != "stdlib":
-            return kind == "library"
-        frame = frame.f_back
-    return False
-
-
-def _belongs(path: str, between: list[FrameType], *, only_looked: bool) -> bool:
-    """Whether a file belongs to a library whose code is opening it: its package data, its caches, the system's data."""
-    libraries = {f.f_code.co_filename for f in between}
-    if only_looked and any(_file_kind(name) == "library" for name in libraries):
-        prefix = sys.prefix + os.sep
-        if prefix.startswith(path.rstrip(os.sep) + os.sep) or path.startswith(prefix):
-            return True  # libraries look around in their own installation
-    for part in ("site-packages", "dist-packages"):
-        head, mark, tail = path.partition(f"{os.sep}{part}{os.sep}")
-        if mark:
-            top = head + mark + tail.partition(os.sep)[0]
-            if any(name.startswith(top) for name in libraries):
-                return True
-    if any(_file_kind(name) in ("library", "stdlib") for name in libraries):
-        if path.startswith((*_system_folders(), "/usr/share/", "/proc/", "/sys/", "/etc/", "/usr/local/share/fonts")):
-            return True
-        if any("matplotlib" in name for name in libraries) and ("fonts" in path or ".cache/matplotlib" in path):
-            return True
-    return False
-
-
-@cache
-def _system_folders() -> tuple[str, ...]:
-    return (sysconfig.get_paths()["stdlib"] + os.sep, "/usr/lib/")
+    return file_kind(code.co_filename) == "project"
 
 
 def _text(value: Any) -> str:
