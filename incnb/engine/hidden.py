@@ -10,13 +10,33 @@ them.
 from __future__ import annotations
 
 import functools
+import gc
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
 from incnb.fingerprint import Unfingerprintable, fingerprint
+from incnb.fingerprint.encoder import ATOMS
 
+MOST_RESULTS = 20_000
 _CACHE = type(functools.lru_cache(lambda: None))
+
+
+def holds_mutable(cache: Any) -> bool:
+    """Whether a cache holds results that somebody could change, or too many to look at."""
+    own = {id(cache.__wrapped__), id(vars(cache))}
+    todo = [part for part in gc.get_referents(cache) if id(part) not in own and not isinstance(part, type)]
+    looked = 0
+    while todo:
+        looked += 1
+        part = todo.pop()
+        if looked > MOST_RESULTS:
+            return True
+        if type(part) in (dict, tuple, frozenset) or type(part).__name__ == "_lru_list_elem":
+            todo += [p for p in gc.get_referents(part) if not isinstance(p, type)]
+        elif type(part) not in ATOMS and type(part) is not object:
+            return True
+    return False
 
 
 class HiddenState:
@@ -59,6 +79,6 @@ class HiddenState:
                 seen = self._empty.get(id(value))
                 size = value.cache_info().currsize
                 known = seen is not None and seen[0]() is value and self._vouched.get(id(value)) == size
-                if not known or seen is None or seen[1] != fingerprint(value):
+                if not known or seen is None or seen[1] != fingerprint(value) or holds_mutable(value):
                     found.append(value.__wrapped__.__qualname__)
         return found

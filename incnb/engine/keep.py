@@ -10,6 +10,7 @@ import types
 from typing import Any
 
 from incnb.dependencies import bindings
+from incnb.engine.hidden import holds_mutable
 from incnb.fingerprint import ABSENT, Unfingerprintable
 from incnb.fingerprint.door import encode_with
 from incnb.outputs.events import Event
@@ -80,15 +81,27 @@ def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, An
 
 
 def check_caches(
-    caches: dict[int, tuple[Any, Any]], events: list[Event], values: list[Any], namespace: dict[str, Any]
+    caches: dict[int, tuple[Any, Any]],
+    events: list[Event],
+    values: list[Any],
+    namespace: dict[str, Any],
+    *,
+    observed: bool,
 ) -> None:
-    """A cache that a run filled is not filled on reuse; that must make no difference but time. Raises `NotSaved`."""
+    """A cache that a run filled is not filled on reuse; that must make no difference but time. Raises `NotSaved`.
+
+    `observed`: the run looked at files or variables of the environment, so the cache may hold what they were.
+    """
     grown = [cache for cache, before in caches.values() if cache.cache_info() != before]
     if not grown:
         return
     name = grown[0].__wrapped__.__qualname__
     if any(event.type != "clear" for event in events):
         raise NotSaved(f"it filled the cache of {name}(), and something was shown")
+    if observed:
+        raise NotSaved(f"it filled the cache of {name}(), perhaps with what it read from outside")
+    if any(map(holds_mutable, grown)):
+        raise NotSaved(f"the cache of {name}() holds objects that a later cell may change")
     owned = owned_in(namespace)
     inside = held(gc.get_referents(*grown), owned)
     outside = held([value for value in values if not any(value is cache for cache in grown)], owned)

@@ -82,6 +82,7 @@ class Run:
         self._files = Judged()
         self.attempt = ""
         self.relied: Relied = ()
+        self._saw_outside = False
         self.events: list[Event] = []
         self.stopped = False
         self.nested = False  # below %%time, which displays the value itself
@@ -260,8 +261,8 @@ class Run:
             self.judgement.effect("it displayed a widget that a person can operate", "widgets")
         self.judgement.seen(seen)
         if self._watch is not None:
-            seen_outside = bool(self._watch.journal.entries or self._watch.journal.variables)
-            self._hidden.ran(self._caches, observed=seen_outside or bool(self.problems or self.effects))
+            self._saw_outside = bool(self._watch.journal.entries or self._watch.journal.variables)
+            self._hidden.ran(self._caches, observed=self._saw_outside or bool(self.problems or self.effects))
         if self._scripts is not None and (problem := self._scripts.problem()):
             self._not_saved(problem, problem)
         self._named.judge(self.judgement)
@@ -313,7 +314,8 @@ class Run:
         found = (self.marks, self._judged, self.analysis, self.closure, self._seeded, rerun)
         self._ambient = moved_state(*found, allows=self.judgement.allows)
         inputs = [root.value for root in self._inputs.roots]
-        check_caches(self._caches, self.events, [*self._values.values(), *inputs], self.namespace)
+        kept = [*self._values.values(), *inputs]
+        check_caches(self._caches, self.events, kept, self.namespace, observed=self._saw_outside)
         for group in groups:
             check_faithful(group, self._values, self.namespace)
         self._describe_parts({id(self._inputs.roots[number].value) for number in moved})

@@ -118,3 +118,24 @@ def test_a_base_that_registers_what_is_derived_from_it_does_so_once(shells: Shel
         shell.plain("known = []\nclass Base:\n    def __init_subclass__(cls):\n        known.append(cls.__name__)")
         shell.cell("class A(Base):\n    pass")
         assert shell["known"] == ["A"]
+
+
+def test_a_cached_loader_keeps_what_it_loaded_when_the_file_is_written(shells: Shells) -> None:
+    for _ in range(3):
+        Path("c").write_text("one")
+        shell = shells()
+        shell.plain(LOADER)
+        shell.cell("a = load('c')")
+        shell.cell("with open('c', 'w') as f:\n    _ = f.write('two')")
+        shell.cell("b = load('c')")
+        assert (shell["a"], shell["b"]) == ("one", "one")
+
+
+def test_an_object_in_a_cache_that_a_cell_changed(shells: Shells) -> None:
+    for change, expected in (("load().append(9)", 3), ("z = 0", 2)):
+        shell = shells()
+        shell.plain("from functools import lru_cache\n@lru_cache\ndef load():\n    return [1, 2]")
+        shell.cell("s = sum(load())")
+        shell.cell(change)
+        shell.cell("n = len(load())")
+        assert shell["n"] == expected
