@@ -15,7 +15,8 @@ import pytest
 
 from incnb.fingerprint import fingerprint
 from incnb.store import Unpicklable, dump, load
-from tests.store.values import again, refusal
+
+from .values import again, refusal
 
 BIG = 300_000  # eight bytes each are more than stays inside a pickle
 
