@@ -27,6 +27,7 @@ from incnb.engine.faults import FAULT_LIMIT, is_ours
 from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History, run_record
+from incnb.engine.loops import instrumented
 from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
@@ -35,6 +36,7 @@ from incnb.engine.policy import why_not_to_save
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
+from incnb.engine.tallies import counts, one_unit, saved
 from incnb.engine.tracked import Producer, Text, Tracked
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
@@ -43,6 +45,7 @@ from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
+from incnb.store.items import Items
 
 _SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
 
@@ -75,6 +78,7 @@ class Session:
         self.off = False
         self._index = 0
         self._producers: dict[str, Producer] = {}
+        self._items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
         know_kernel_threads()
@@ -157,6 +161,15 @@ class Session:
         self.tell(decision, tracked.options)
         return decision
 
+    def items_of(self, loop: str) -> Items:
+        """What is known of the items of a loop."""
+        return self._items.setdefault(loop, Items(self.store, loop))
+
+    def item_fault(self, error: BaseException) -> None:
+        """A fault of ours in a loop: it has gone on without us."""
+        if is_ours(error):
+            self.faults += 1
+
     def abandon(self) -> None:
         """The shell goes on without a report for the current cell (it never started)."""
         tracked, self.current = self.current, None
@@ -217,11 +230,13 @@ class Session:
             run.problems.append(reasons[0])
             tracked.reasons = []
         tracked.run = run
+        wanted_afresh = options.force or marks.must_execute or wanted is not None or options.verify
+        tree, hooks = instrumented(tree, self, run, reuse=not wanted_afresh)
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
         self._name_latest_failure(tracked, run)
         run.nested = tracked.nested
-        observed, hook = with_check_points(tree, run.marks, self, nested=run.nested)
+        observed, hook = with_check_points(tree, run.marks, self.done, hooks, nested=run.nested)
         if hook is not None:
             self.namespace[HOOK] = hook
         return observed
@@ -338,6 +353,9 @@ class Session:
         if tracked.nested:
             success, value = success and tracked.ended, tracked.value
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
+        tracked.items = counts(run, success=success)
+        if tracked.items is not None and tracked.items.reused:
+            tracked.saved = saved(run)
         if not success:
             self._produced(bound, tracked, executed=True)
             # what is not tracked may be other inputs next time; only showing the traceback opens sources
@@ -351,7 +369,7 @@ class Session:
         if tracked.verification is not None:
             tracked.reasons = tracked.verification.reasons(run, value)
         status = Status.BLOCKED if run.effects else Status.EXECUTED
-        tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]
+        tracked.reasons = [*tracked.reasons, *run.effects, *run.problems, *one_unit(run)]
         self._produced(bound, tracked, executed=True)
         decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
         return self._remember(tracked, decision, kept[0] if kept else None)
@@ -417,6 +435,7 @@ class Session:
             Seconds(tracked.decide, execute, restore, save),
             tracked.saved,
             size,
+            tracked.items,
         )
 
     def _fault(self, error: BaseException, tracked: Tracked) -> None:

@@ -14,7 +14,7 @@ from incnb.engine.options import Options
 from incnb.engine.record import Run
 from incnb.engine.replay import Replay
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Reason
+from incnb.model import Cell, ItemCounts, Reason
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class Tracked:
     ended: bool = False
     marks: Marks = field(default_factory=Marks)
     armed: Armed | None = None
+    items: ItemCounts | None = None
 
 
 @dataclass(slots=True)
