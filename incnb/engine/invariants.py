@@ -18,7 +18,7 @@ from typing import Any, final
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, config, sharing
 from incnb.engine import states
 from incnb.fingerprint import ABSENT
-from incnb.fingerprint.encoder import ATOMS, follow
+from incnb.fingerprint.encoder import ATOMS
 from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Kind
 

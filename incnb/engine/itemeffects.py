@@ -16,7 +16,7 @@ from incnb.fingerprint.encoder import ATOMS
 #: Methods that take the content of an operand over, as it is at that moment.
 CONTENT = frozenset({"extend", "extendleft", "update", "difference_update", "intersection_update", "aug"})
 CONTENT |= {"symmetric_difference_update"}
-_PLACES = ("builtins.list", "builtins.dict", "builtins.set", "builtins.bytearray", "collections.deque")
+_PLACES: tuple[str, ...] = ("builtins.list", "builtins.dict", "builtins.set", "builtins.bytearray", "collections.deque")
 _PLACES += ("collections.defaultdict", "collections.OrderedDict", "collections.Counter", "numpy.ndarray")
 _SUMS = frozenset({"builtins", "numpy", "pandas", "decimal", "fractions", "datetime", "collections"})
 _FACTORIES = (list, dict, set, int, float, str, tuple, bool, type(None))
@@ -90,4 +90,3 @@ def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
         getattr(namespace[name], method)(*operands)
 
     return call
-

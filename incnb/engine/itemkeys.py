@@ -106,4 +106,3 @@ class Keys:
         if taken < 1:
             raise LookupError(f"{read.name} has no {by!r}")
         self.roots.append(value)
-

@@ -199,4 +199,3 @@ class Logic:
                 if isinstance(getattr(value, "__code__", None), CodeType):
                     found.append(value.__code__)
         return found
-

@@ -45,8 +45,11 @@ if TYPE_CHECKING:
     from incnb.engine.session import Session
 
 _PLAIN_ITERATORS = frozenset(
-    map(type, (iter([]), iter(()), iter({}), iter(set()), iter(range(0)), iter(""), iter({}.items()), iter({}.values())))
+    map(
+        type, [iter(x) for x in ([], (), {}, set(), range(0), "", {}.items(), {}.values())]
+    )
 )
+
 
 class ItemLoop:
     """The hook of one `for` loop. What is told in upper case in its methods comes from the rewritten body."""
@@ -486,4 +489,3 @@ def _is_array(value: Any) -> bool:
 
 def _is_frame(value: Any) -> bool:
     return type(value).__name__ == "DataFrame" and type(value).__module__.partition(".")[0] == "pandas"
-

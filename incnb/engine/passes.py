@@ -70,9 +70,9 @@ class Pass:
         self._code = code
         self._reuse = reuse
         self._ttl = ttl
-        self._began = time.time()
         self._journal = items.journal()
         self._declared: set[bytes] = set()
+        self._mine: set[bytes] = set()  # recorded in this very pass: equal items run each
         self._twins: dict[bytes, int] = {}
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
@@ -93,13 +93,11 @@ class Pass:
         if not self._reuse:
             return None
         entries = self._items.get(key)
-        if not entries:
+        if not entries or key in self._mine:
             self.tally.why[NEW] += 1
             return None
         reason: Reason | None = None
         for entry in entries:
-            if entry.created >= self._began:
-                continue  # of this very pass: equal items run each
             if self._ttl is not None and not 0 <= time.time() - entry.created < self._ttl:
                 reason = reason or Reason(Code.EXPIRED, "item", "--ttl", "it was saved too long ago")
                 continue
@@ -166,6 +164,7 @@ class Pass:
         if relied not in self._declared:
             self._declared.add(relied)
             self._journal.relies(relied, self.logic.text(relied))
+        self._mine.add(key)
         self._journal.add(key, relied, seconds, payload)
         self._unsettled += seconds
         if seconds >= ONE_BY_ONE or self._unsettled >= AT_MOST or self._journal.pending_bytes > 1 << 22:

@@ -97,8 +97,9 @@ class Slices:
             return
         mentions = texts(item)
         for dependency in judged.dependencies:
-            path = os.path.join(files.here(), _path(dependency.locator))
-            owns = os.path.normpath(path) in part.direct or any(text in dependency.locator for text in mentions)
+            path = _path(dependency.locator)
+            full = path if path.startswith(os.sep) else f"{files.here()}{os.sep}{path}"
+            owns = os.path.normpath(full) in part.direct or any(text in dependency.locator for text in mentions)
             (seen.own if owns else seen.shared).append(dependency)
 
 
@@ -110,7 +111,7 @@ def _path(locator: str) -> str:
 
 
 def texts(values: Sequence[Any]) -> list[str]:
-    """The texts, paths and whole numbers in an item, as text: what a file that it is the reason for may be called by."""
+    """The texts, paths and whole numbers in an item, as text: by these a file is called that the item asks for."""
     found: list[str] = []
     todo = [(value, 0) for value in values]
     while todo and len(found) < _PARTS:
@@ -118,9 +119,7 @@ def texts(values: Sequence[Any]) -> list[str]:
         cls = type(value)
         if cls is str:
             found.append(value)
-        elif cls is int:
-            found.append(str(value))
-        elif isinstance(value, PurePath):
+        elif cls is int or isinstance(value, PurePath):
             found.append(str(value))
         elif depth < _DEPTH and cls in (list, tuple, set, frozenset):
             todo += [(part, depth + 1) for part in list(value)[:_PARTS]]
