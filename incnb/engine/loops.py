@@ -22,15 +22,13 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import analyse
-from incnb.analysis.loops import Loop, loops_of
-from incnb.analysis.rewrite import rewritten
+from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
 from incnb.engine.itemeffects import CONTENT, applier, is_inside, unfit
 from incnb.engine.itemkeys import Keys
 from incnb.engine.logic import Logic
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer, snapshot
-from incnb.engine.replay import HOOK
 from incnb.engine.slices import Slices
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
@@ -44,11 +42,7 @@ if TYPE_CHECKING:
     from incnb.engine.record import Run
     from incnb.engine.session import Session
 
-_PLAIN_ITERATORS = frozenset(
-    map(
-        type, [iter(x) for x in ([], (), {}, set(), range(0), "", {}.items(), {}.values())]
-    )
-)
+_PLAIN_ITERATORS = frozenset(map(type, [iter(x) for x in ([], (), {}, set(), range(0), "", {}.items(), {}.values())]))
 
 
 class ItemLoop:
@@ -393,88 +387,6 @@ class ItemLoop:
         if self.passed is not None:
             self.passed.stop(reason)
         self._session.item_fault(error)
-
-
-class ItemComprehension(ItemLoop):
-    """The hook of a comprehension: every item is handed out, and an element is computed or taken in its place."""
-
-    _keeps = True
-    _stored: tuple[Any, ...] = ()
-
-    def start(self, slot: int, value: Any) -> Any:
-        if self._active:
-            self._effects.append((slot, (value,)))
-        return value
-
-    def keep(self, condition: Any) -> bool:
-        """The conditions of the comprehension."""
-        return bool(condition)
-
-    def kept(self) -> bool:
-        """Whether the reused item passed the conditions."""
-        return bool(self._stored)
-
-    def stored(self, slot: int) -> Any:
-        """The element of the reused item, or its key (0) and value (1)."""
-        return self._stored[slot]
-
-    def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
-        __tracebackhide__ = True
-        assert self._run.watch is not None
-        turn = self._run.watch.turn
-        try:
-            while self._active:
-                try:
-                    item = next(iterator)
-                except StopIteration:
-                    self._end()
-                    return
-                turn(aside=True)
-                self.hit = self._reused(item)
-                key = self._key_now
-                turn(aside=False)
-                if self.hit:
-                    yield item
-                    continue
-                began = self._item_begins()
-                yield item
-                seconds = time.perf_counter() - began
-                turn(aside=True)
-                self._item_ended(key, seconds)
-                turn(aside=False)
-        finally:
-            self.hit = False
-            turn(aside=False)
-        yield from iterator
-
-    def _replay(self, item: Any, packed: Packed) -> None:
-        self._stored = tuple(operands[0] for _, operands in packed.effects)
-        self._namespace.update(packed.binds)
-        if packed.events:
-            play(self._session.shell, packed.shown())
-
-
-def instrumented(
-    tree: ast.Module, session: Session, run: Run, *, reuse: bool
-) -> tuple[ast.Module, dict[int, ItemLoop]]:
-    """The body of a cell with its loops rewritten, and their hooks by number. `reuse`: not if all must execute."""
-    loops = loops_of(tree)
-    run.units = [spec for spec in loops if spec.why is not None]
-    if any(finding.kind == "unsafe" for finding in run.analysis.findings):
-        return tree, {}
-    hooks: dict[int, ItemLoop] = {}
-    for spec in loops:
-        if spec.why is None:
-            cls = ItemLoop if spec.kind == "for" else ItemComprehension
-            hooks[spec.index] = cls(spec, session, run, reuse=reuse)
-    if not hooks:
-        return tree, {}
-    run.loops = list(hooks.values())
-    return rewritten(tree, loops, _hook), hooks
-
-
-def _hook(index: int) -> ast.expr:
-    return ast.parse(f"{HOOK}.loops[{index}]", mode="eval").body
 
 
 def _binding(target: ast.expr) -> ast.Module:

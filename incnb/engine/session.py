@@ -27,7 +27,7 @@ from incnb.engine.faults import FAULT_LIMIT, is_ours
 from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History, run_record
-from incnb.engine.loops import instrumented
+from incnb.engine.instrument import instrumented
 from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
