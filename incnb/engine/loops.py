@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from incnb.engine.record import Run
     from incnb.engine.session import Session
 
-_PLAIN_ITERATORS = frozenset(map(type, [iter(x) for x in ([], (), {}, set(), range(0), "", {}.items(), {}.values())]))
+_EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items(), {}.values())
+_PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)
 
 
 class ItemLoop:

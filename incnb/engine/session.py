@@ -37,10 +37,10 @@ from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tallies import counts, one_unit, saved
-from incnb.engine.tracked import Producer, Text, Tracked
+from incnb.engine.tracked import Producer, Text, Tracked, cutoff, never
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
+from incnb.model import Cell, Code, Decision, IncnbError, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
@@ -277,7 +277,7 @@ class Session:
         if answer.trace is None:
             answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
-            return None, answer.reasons or [self._never(tracked, analysis)]
+            return None, answer.reasons or [never(self.history, self.notebook, tracked)]
         unknown = self.hidden.unknown(environment.hidden())
         if unknown:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
@@ -292,7 +292,7 @@ class Session:
             return None, []
         self._before_redefining(tree, replay)
         tracked.replay = replay
-        tracked.reasons = self._cutoff(tracked, answer)
+        tracked.reasons = cutoff(tracked, answer, self._producers)
         tracked.decide = time.perf_counter() - tracked.started
         self.namespace[HOOK] = replay
         replay.enter()
@@ -305,26 +305,6 @@ class Session:
         again = [tree.body[i] for i in replay.outputs["rerun"]]
         names = {n for s in again for n in mentions(s)}
         self.pending.before_request(frozenset(names))
-
-    def _cutoff(self, tracked: Tracked, answer: decide.Answer) -> list[Reason]:
-        if answer.reasons[:1] and answer.reasons[0].code is Code.ACCEPTED:
-            return answer.reasons
-        created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
-        for dependency in decide.dependencies(answer.trace) if answer.trace else []:
-            if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
-                continue
-            producer = self._producers.get(notebook_name(dependency.locator) or "")
-            if producer is not None and producer.executed and producer.time > created:
-                tracked.cutoff = True
-                detail = f"{producer.title} ran again and {dependency.locator} came out the same"
-                return [Reason(Code.CUTOFF, dependency.kind.value, dependency.locator, detail, (producer.title,))]
-        return answer.reasons
-
-    def _never(self, tracked: Tracked, analysis: CellAnalysis) -> Reason:
-        past = self.history.of(self.notebook, tracked.cell.id, tracked.cell.title)
-        if past is not None and past.code != analysis.code:
-            return Reason(Code.CODE, "code", tracked.cell.title, "the cell was edited")
-        return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
         """Harder than what differs from older runs: the very same inputs made it fail."""
