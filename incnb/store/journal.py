@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-from incnb.store import packs
+from incnb.store import files, packs
 from incnb.store.frames import DIGEST, FRAME_BYTES, FRAME_ITEMS, START, Frame, Read, encode
 from incnb.store.place import StoreError, explain
 
@@ -69,8 +69,8 @@ class _File:
     def append(self, data: bytes) -> None:
         fd = self.raw.fileno()
         try:
-            if os.write(fd, data) < len(data):
-                raise OSError("the disk took only a part")
+            # One call of the system; where the disk takes a part only, the next call says why.
+            files.write_all(fd, data)
         except BaseException:
             with suppress(OSError):
                 os.ftruncate(fd, self.size)
