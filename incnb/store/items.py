@@ -28,6 +28,8 @@ MANY_FILES: Final = 16
 _SHIFT: Final = COUNT_LIMIT.bit_length() - 1
 _MASK: Final = COUNT_LIMIT - 1
 _PROBLEMS: Final = 100
+# A loop's files are held in memory; whoever made more than this is better off computing than swapping.
+MEMORY_LIMIT: Final = 2 << 30
 _NOTHING: Final = Frame.of(0, 0.0, [], [], [], [])
 
 
@@ -158,6 +160,9 @@ class Items:
             if known is None:
                 known = self._files[name] = _Known(Reader(bytes.fromhex(self.loop)), 0)
             if known.size == info.st_size or known.reader is None:
+                continue
+            if sum(known.size for known in self._files.values()) + info.st_size > MEMORY_LIMIT:
+                self._tell(f"items take more than {MEMORY_LIMIT >> 20} MiB: not all are used ({folder})")
                 continue
             try:
                 self._read(folder / name, known, known.reader)

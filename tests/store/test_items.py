@@ -202,6 +202,15 @@ def test_large_payloads_make_frames_of_their_own(store: Store) -> None:
     assert [fresh(store).get(key(n))[0].payload for n in range(4)] == [b"%d" % n * (3 << 20) for n in range(4)]
 
 
+def test_more_than_fits_into_memory_is_not_loaded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = written(store, range(10)).stat().st_size
+    written(store, range(10, 20))
+    monkeypatch.setattr("incnb.store.items.MEMORY_LIMIT", size * 3 // 2)
+    items = fresh(store)
+    items.refresh()
+    assert found(items, range(20)) == set(range(10)) and len(items.problems) == 1
+
+
 def test_a_name_that_is_no_digest_is_refused(store: Store) -> None:
     items = Items(store, "../../x")
     items.refresh()
