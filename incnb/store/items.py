@@ -214,7 +214,7 @@ class Items:
         relied, rank = self._relied(position), self._frames[position >> _SHIFT].rank
         for number, other in enumerate(candidates):
             if self._relied(other) == relied:
-                if self._frames[other >> _SHIFT].rank > rank or self._same(other, position):
+                if self._frames[other >> _SHIFT].rank > rank:
                     return
                 del candidates[number]
                 self._forget(other >> _SHIFT)
@@ -237,11 +237,6 @@ class Items:
     def _relied(self, position: int) -> bytes:
         frame = self._frames[position >> _SHIFT]
         return frame.sets[frame.relied[position & _MASK]]
-
-    def _same(self, known: int, found: int) -> bool:
-        """Whether the second is a copy of the first: of one rank, but not of one frame, where the later is newer."""
-        one, other = known >> _SHIFT, found >> _SHIFT
-        return one != other and self._frames[one].rank == self._frames[other].rank
 
     def _compact(self, folder: Path, listed: dict[str, os.stat_result]) -> None:
         others = {name: info for name, info in listed.items() if self._files[name].reader is not None}

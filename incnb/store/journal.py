@@ -88,13 +88,12 @@ def _create(path: str, flags: int) -> int:
 class Journal:
     """Writes the items of one execution. What it has written, its `Items` know at once."""
 
-    __slots__ = ("_created", "_file", "_items", "_keys", "_payloads", "_relied", "_seconds", "_texts", "pending_bytes")
+    __slots__ = ("_file", "_items", "_keys", "_payloads", "_relied", "_seconds", "_texts", "pending_bytes")
 
     def __init__(self, items: Items) -> None:
         self._items: Final = items
         self._file: _File | None = None
         self._texts: dict[bytes, bytes] = {}
-        self._created = 0.0
         self._forget()
 
     def _forget(self) -> None:
@@ -173,13 +172,11 @@ class Journal:
             keys, first = self._keys[:count], len(file.sets)
             new = dict.fromkeys(digest for digest in self._relied[:count] if digest not in file.places)
             texts = {digest: self._texts[digest] for digest in new}
-            # Time as told here only goes on, because it orders frames.
-            self._created = max(self._created, time.time())
             try:
                 file.declare(new)
                 frame = Frame.of(
                     items.number + 1,
-                    self._created,
+                    time.time(),
                     file.sets,
                     [file.places[digest] for digest in self._relied[:count]],
                     self._seconds[:count],

@@ -123,7 +123,7 @@ def _merge(folder: Path, loop: bytes, sizes: dict[str, int]) -> str | None:
         if grown:
             _pack(folder, loop, [read for fd in grown for read in Reader(loop).frames(fd, os.fstat(fd).st_size)])
         exact = {name: size for name, (_, size) in sources.items()} == sizes
-    return pack if exact and not grown else None
+    return pack if exact else None
 
 
 def _pack(folder: Path, loop: bytes, reads: list[Read]) -> str | None:

@@ -120,8 +120,9 @@ def test_nothing_is_made_before_the_first_write(store: Store) -> None:
     assert not store.root.exists() and len(items) == 0 and items.problems == []
 
 
-def test_files_are_private(store: Store) -> None:
-    old = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_files_are_private(store: Store, umask: int) -> None:
+    old = os.umask(umask)
     try:
         path = written(store, range(3))
     finally:
@@ -152,6 +153,17 @@ def test_order_does_not_depend_on_the_clock(store: Store, monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "time", lambda: 1e9)
     written(store, [1], on="second")
     assert [entry.relied for entry in fresh(store).get(key(1))] == [relied("second"), relied("first")]
+
+
+def test_order_does_not_depend_on_what_was_read_first(store: Store) -> None:
+    late = Items(store, LOOP).journal()
+    for n in range(3):
+        written(store, [1], on=n)
+    early = fresh(store)
+    fill(late, [1], on="late")
+    late.write()
+    early.refresh()
+    assert early.get(key(1)) == fresh(store).get(key(1)) and early.get(key(1))[0].relied == relied(2)
 
 
 def test_what_others_append_is_found_by_a_refresh(store: Store) -> None:
@@ -285,6 +297,23 @@ def test_a_frame_counts_only_at_its_place(store: Store) -> None:
     assert len(items) == 0 and len(items.problems) == 1 and end == len(whole)
 
 
+def test_a_frame_of_another_file_is_not_read_with_the_wrong_dependencies(store: Store) -> None:
+    starts, nexts = [], []
+    for on in "ab":
+        journal = Items(store, LOOP).journal()
+        fill(journal, [1], on=on)
+        journal.write()
+        (path,) = paths(store)
+        starts.append(path.read_bytes())
+        fill(journal, [2], on=on)
+        journal.write()
+        nexts.append(path.read_bytes()[len(starts[-1]) :])
+        path.unlink()
+    path.write_bytes(starts[0] + nexts[1])
+    items = fresh(store)
+    assert found(items, range(3)) == {1} and items.get(key(1))[0].relied == relied("a")
+
+
 def crafted(version: int, body: bytes, length: int | None = None) -> bytes:
     signed = frames._PREFIX.pack(frames.MAGIC, version, len(body) if length is None else length, bytes(32))[:-32]
     return signed + blake2b(frames.START + signed + body, digest_size=32, key=bytes.fromhex(LOOP)).digest() + body
@@ -310,11 +339,11 @@ def crafted(version: int, body: bytes, length: int | None = None) -> bytes:
     ],
 )
 def test_nonsense_is_told_and_not_used(store: Store, text: bytes) -> None:
-    good = written(store, [1])
-    good.with_name(f"journal-2-{'h' * 8}-1-{'0' * 12}.items").write_bytes(text)
-    abandoned(good.with_name(f"journal-2-{'h' * 8}-1-{'0' * 12}.items"))
+    bad = written(store, [1]).with_name(packs.name_of("journal", 2))
+    bad.write_bytes(text)
+    abandoned(bad)
     items = fresh(store)
-    assert found(items, range(3)) == {1} and len(items) == 1
+    assert found(items, range(3)) == {1} and len(items) == 1 and len(items.problems) == bool(text)
 
 
 def test_frames_of_a_later_version_are_skipped_and_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -716,6 +745,28 @@ def test_what_is_written_while_a_file_is_merged_is_not_lost(store: Store, monkey
     assert found(fresh(store), range(200)) == {*range(20), 100, 101}
     merging.refresh()
     assert found(merging, range(200)) == {*range(20), 100, 101}
+
+
+def test_what_is_written_just_before_a_merge_is_known_to_who_merges(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Items(store, LOOP).journal()
+    fill(journal, [100])
+    journal.write()
+    os.utime(paths(store)[0], (0, 0))
+    for n in range(20):
+        abandoned(written(store, [n]))
+    merging = packs._merge
+
+    def merge(*rest: object) -> str | None:
+        fill(journal, [101])
+        journal.write()
+        return merging(*rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(packs, "_merge", merge)
+    items = fresh(store)
+    items.refresh()
+    assert found(items, range(200)) == {*range(20), 100, 101} == found(fresh(store), range(200))
 
 
 def test_two_may_merge_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
