@@ -28,6 +28,8 @@ MANY_FILES: Final = 16
 _SHIFT: Final = COUNT_LIMIT.bit_length() - 1
 _MASK: Final = COUNT_LIMIT - 1
 _PROBLEMS: Final = 100
+# A loop's files are held in memory; whoever made more than this is better off computing than swapping.
+MEMORY_LIMIT: Final = 2 << 30
 _NOTHING: Final = Frame.of(0, 0.0, [], [], [], [])
 
 
@@ -159,6 +161,9 @@ class Items:
                 known = self._files[name] = _Known(Reader(bytes.fromhex(self.loop)), 0)
             if known.size == info.st_size or known.reader is None:
                 continue
+            if sum(known.size for known in self._files.values()) + info.st_size > MEMORY_LIMIT:
+                self._tell(f"items take more than {MEMORY_LIMIT >> 20} MiB: not all are used ({folder})")
+                continue
             try:
                 self._read(folder / name, known, known.reader)
             except FileNotFoundError:
@@ -209,7 +214,7 @@ class Items:
         relied, rank = self._relied(position), self._frames[position >> _SHIFT].rank
         for number, other in enumerate(candidates):
             if self._relied(other) == relied:
-                if self._frames[other >> _SHIFT].rank > rank or self._same(other, position):
+                if self._frames[other >> _SHIFT].rank > rank:
                     return
                 del candidates[number]
                 self._forget(other >> _SHIFT)
@@ -232,11 +237,6 @@ class Items:
     def _relied(self, position: int) -> bytes:
         frame = self._frames[position >> _SHIFT]
         return frame.sets[frame.relied[position & _MASK]]
-
-    def _same(self, known: int, found: int) -> bool:
-        """Whether the second is a copy of the first: of one rank, but not of one frame, where the later is newer."""
-        one, other = known >> _SHIFT, found >> _SHIFT
-        return one != other and self._frames[one].rank == self._frames[other].rank
 
     def _compact(self, folder: Path, listed: dict[str, os.stat_result]) -> None:
         others = {name: info for name, info in listed.items() if self._files[name].reader is not None}

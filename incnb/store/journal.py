@@ -19,7 +19,7 @@ from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, final
 
-from incnb.store import packs
+from incnb.store import files, packs
 from incnb.store.frames import DIGEST, FRAME_BYTES, FRAME_ITEMS, START, Frame, Read, encode
 from incnb.store.place import StoreError, explain
 
@@ -69,8 +69,8 @@ class _File:
     def append(self, data: bytes) -> None:
         fd = self.raw.fileno()
         try:
-            if os.write(fd, data) < len(data):
-                raise OSError("the disk took only a part")
+            # One call of the system; where the disk takes a part only, the next call says why.
+            files.write_all(fd, data)
         except BaseException:
             with suppress(OSError):
                 os.ftruncate(fd, self.size)
@@ -88,13 +88,12 @@ def _create(path: str, flags: int) -> int:
 class Journal:
     """Writes the items of one execution. What it has written, its `Items` know at once."""
 
-    __slots__ = ("_created", "_file", "_items", "_keys", "_payloads", "_relied", "_seconds", "_texts", "pending_bytes")
+    __slots__ = ("_file", "_items", "_keys", "_payloads", "_relied", "_seconds", "_texts", "pending_bytes")
 
     def __init__(self, items: Items) -> None:
         self._items: Final = items
         self._file: _File | None = None
         self._texts: dict[bytes, bytes] = {}
-        self._created = 0.0
         self._forget()
 
     def _forget(self) -> None:
@@ -173,13 +172,11 @@ class Journal:
             keys, first = self._keys[:count], len(file.sets)
             new = dict.fromkeys(digest for digest in self._relied[:count] if digest not in file.places)
             texts = {digest: self._texts[digest] for digest in new}
-            # Time as told here only goes on, because it orders frames.
-            self._created = max(self._created, time.time())
             try:
                 file.declare(new)
                 frame = Frame.of(
                     items.number + 1,
-                    self._created,
+                    time.time(),
                     file.sets,
                     [file.places[digest] for digest in self._relied[:count]],
                     self._seconds[:count],
