@@ -10,6 +10,7 @@ from incnb.model import Code, Decision, IncnbError, Reason, Status
 
 if TYPE_CHECKING:
     from incnb.config import Config, ConfigError
+    from incnb.failed import Failed
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -18,6 +19,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Decision",
+    "Failed",
     "IncnbError",
     "Reason",
     "Source",
@@ -29,6 +31,7 @@ __all__ = [
 _LAZY = {  # so that `import incnb` stays cheap
     "Config": "incnb.config",
     "ConfigError": "incnb.config",
+    "Failed": "incnb.failed",
     # not `incnb.source`: a module of that name would take the place of the function as soon as it is imported
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",

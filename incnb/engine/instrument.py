@@ -32,7 +32,7 @@ class ItemComprehension(ItemLoop):
 
     def keep(self, condition: Any) -> bool:
         """The conditions of the comprehension."""
-        return bool(condition)
+        return True if self._failed is not None else bool(condition)
 
     def kept(self) -> bool:
         """Whether the reused item passed the conditions."""
@@ -46,6 +46,7 @@ class ItemComprehension(ItemLoop):
         __tracebackhide__ = True
         assert self._run.watch is not None
         turn = self._run.watch.turn
+        progress, tally = self._progress, self._tally
         try:
             while self._active:
                 try:
@@ -56,6 +57,8 @@ class ItemComprehension(ItemLoop):
                 turn(aside=True)
                 self.hit = self._reused(item)
                 key = self._key_now
+                if progress is not None:
+                    progress.step(tally.executed, tally.reused)
                 turn(aside=False)
                 if self.hit:
                     yield item
@@ -67,9 +70,11 @@ class ItemComprehension(ItemLoop):
                 self._item_ended(key, seconds)
                 turn(aside=False)
         finally:
+            if progress is not None:
+                progress.close()
             self.hit = False
             turn(aside=False)
-        yield from iterator
+        yield from self._holding(iterator)
 
     def _replay(self, item: Any, packed: Packed) -> None:
         self._stored = tuple(operands[0] for _, operands in packed.effects)
@@ -94,7 +99,7 @@ def instrumented(
     if not hooks:
         return tree, {}
     run.loops = list(hooks.values())
-    return rewritten(tree, loops, _hook), hooks
+    return rewritten(tree, loops, _hook, holes=run.options.keep_going), hooks
 
 
 def _hook(index: int) -> ast.expr:

@@ -6,8 +6,10 @@ object got there; it needs that the object changes in no other way, and tells th
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from incnb.analysis.items import Effect
@@ -51,6 +53,19 @@ def is_inside(effect: Effect, operands: list[Any], told: list[tuple[int, tuple[A
     if changed is None or type(changed) in ATOMS:
         return False
     return any(changed is operand for _, given in told for operand in given)
+
+
+def fill(effect: Effect, namespace: dict[str, Any], names: Collection[str], hole: object) -> None:
+    """Put a hole where an effect of an item that failed would have put something, if that place is known."""
+    place = namespace.get(effect.target)
+    if effect.op in ("append", "appendleft", "add") and not effect.keyed:
+        getattr(place, effect.op)(hole)
+    elif effect.op == "setitem" and isinstance(place, dict):
+        with contextlib.suppress(SyntaxError):  # the text may be cut
+            statement = ast.parse(effect.text).body[0]
+            at = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            if isinstance(at, ast.Subscript) and isinstance(at.slice, ast.Name) and at.slice.id in names:
+                place[namespace[at.slice.id]] = hole
 
 
 def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:

@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis import analyse
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import CONTENT, applier, is_inside, unfit
+from incnb.engine.itemeffects import applier, unfit
 from incnb.engine.itemkeys import Keys
 from incnb.engine.logic import Logic
 from incnb.engine.passes import Pass
-from incnb.engine.payload import Outcome, Packed, Packer, snapshot
+from incnb.engine.payload import Outcome, Packed, Packer
+from incnb.engine.progress import Progress, has_bar, total_of
 from incnb.engine.slices import Slices
+from incnb.engine.told import Telling
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
-from incnb.model import Code, IncnbError, Kind, Reason
+from incnb.model import Code, IncnbError, Kind, Reason, shorten
 from incnb.outputs.effects import is_seen
 from incnb.outputs.events import replay as play
-from incnb.outputs.variables import NotSaved, has_finalizer
+from incnb.outputs.variables import has_finalizer
 from incnb.store import LoadError, StoreError
 
 if TYPE_CHECKING:
@@ -46,13 +48,13 @@ _EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items()
 _PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)
 
 
-class ItemLoop:
-    """The hook of one `for` loop. What is told in upper case in its methods comes from the rewritten body."""
+class ItemLoop(Telling):
+    """The hook of one `for` loop."""
 
     hit = False
 
     def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
-        self.spec = spec
+        super().__init__(spec, session.namespace)
         self.passed: Pass | None = None
         self.off: Reason | None = None
         self.began = False
@@ -60,61 +62,13 @@ class ItemLoop:
         self._session = session
         self._run = run
         self._reuse = reuse
-        self._namespace = session.namespace
-        self._active = False  # whether what the body tells is of interest
-        self._operands: list[Any] = []
-        self._effects: list[tuple[int, tuple[Any, ...]]] = []
-        self._bound: dict[str, bool] = {}
-        self._unsaved = ""
-        self._copied = [effect.op in CONTENT for effect in spec.effects]
+        self._progress: Progress | None = None
         self._apply: list[Callable[..., Any]] = []
-        self._sure = sorted(spec.sure)
         self._key_now: bytes | None = None
         self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
 
-    # -- told by the body
-
-    def start(self, slot: int, value: Any) -> Any:
-        """The first operand of an effect."""
-        self._operands = [value]
-        return value
-
-    def more(self, slot: int, value: Any) -> Any:
-        """A further operand."""
-        self._operands.append(value)
-        return value
-
-    def did(self, slot: int) -> None:
-        """The effect whose operands were told has happened."""
-        if not self._active:
-            return
-        operands = self._operands
-        effect = self.spec.effects[slot]
-        if self._copied[slot] or effect.keyed:
-            try:
-                place = self._namespace.get(effect.target)
-                if effect.keyed and is_inside(effect, operands, self._effects, place):
-                    return
-                if self._copied[slot] or _is_array(place):
-                    operands = [snapshot(value) for value in operands]
-            except NotSaved as error:
-                self._unsaved = str(error)
-            except Exception as error:
-                self._unsaved = f"{effect.text} cannot be followed ({type(error).__name__})"
-        self._effects.append((slot, tuple(operands)))
-
-    def bound(self, name: str) -> None:
-        """A name was bound that not every item binds."""
-        self._bound[name] = True
-
-    def unbound(self, name: str) -> None:
-        """A name was deleted."""
-        self._bound[name] = False
-
-    def saw(self, name: str, value: Any) -> Any:
-        """A name is bound inside an expression."""
-        self._bound[name] = True
-        return value
+    def _item(self) -> str:
+        return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
 
     # -- the items
 
@@ -128,18 +82,29 @@ class ItemLoop:
             return iterator
         was = watch.turn(aside=True)
         try:
-            self._active = self._begin(sys._getframe(1).f_code)
+            self._active = self._begin(iterable, sys._getframe(1).f_code)
         except Exception as error:
             self._fault(error)
         finally:
             watch.turn(aside=was)
-        return self._each(iterator) if self._active else iterator
+        if self._active:
+            return self._each(iterator)
+        return self._holding(iterator) if self._run.options.keep_going else iterator
+
+    def _holding(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """Items that are not told apart, of which some may fail."""
+        __tracebackhide__ = True
+        for item in iterator:
+            self._failed = None
+            self._done = []
+            yield item
 
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
         __tracebackhide__ = True
         assert self._run.watch is not None
         turn = self._run.watch.turn
         plain = type(iterator) in _PLAIN_ITERATORS
+        progress, tally = self._progress, self._tally
         advance = iterator.__next__
         try:
             if plain:
@@ -162,9 +127,13 @@ class ItemLoop:
                     self._item_ended(key, seconds)
                 if not plain:
                     turn(aside=False)
+                if progress is not None:
+                    progress.step(tally.executed, tally.reused)
         finally:
+            if progress is not None:
+                progress.close()
             turn(aside=False)
-        yield from iterator
+        yield from self._holding(iterator)
 
     def _reused(self, item: Any) -> bool:
         """Whether an item was looked up and replayed. What goes wrong before anything is touched makes it run."""
@@ -213,10 +182,7 @@ class ItemLoop:
                 self._namespace[name] = scratch[name]
 
     def _item_begins(self) -> float:
-        self._effects = []
-        if self._bound:
-            self._bound = {}
-        self._unsaved = ""
+        self._afresh()
         self.open = True
         self._slices.begin()
         return time.perf_counter()
@@ -232,6 +198,9 @@ class ItemLoop:
             outcome = Outcome(self._effects, binds, deleted, seen.events, seen.own)
             if keys.mutable and key is not None and not seen.trouble and keys.of(keys.roots[0]) != key:
                 seen.trouble = f"the body changes the item ({', '.join(self.spec.names)})"
+            if self._failed is not None:
+                passed.failed(seen)
+                return
             passed.record(None if self._unsaved else key, outcome, seen, seconds, keys.roots)
             if self._unsaved and not seen.trouble:
                 passed.unsaved(self._unsaved)
@@ -239,23 +208,6 @@ class ItemLoop:
             self._fault(error)
         if not passed.on:
             self._active = False
-
-    def _bindings(self) -> tuple[dict[str, Any], list[str]]:
-        """The names that the item bound, and those that it deleted."""
-        namespace = self._namespace
-        binds: dict[str, Any] = {}
-        deleted: list[str] = []
-        for name in self._sure:
-            if name in namespace:
-                binds[name] = namespace[name]
-            else:
-                deleted.append(name)
-        for name, there in self._bound.items():
-            if there and name in namespace:
-                binds[name] = namespace[name]
-            else:
-                deleted.append(name)
-        return binds, deleted
 
     def _end(self) -> None:
         """The iterable has come to its end."""
@@ -285,6 +237,10 @@ class ItemLoop:
             self.close()
             if self.passed is not None:
                 self.passed.release()
+            if self.holes:
+                some = f"{len(self.holes)} item{'s' if len(self.holes) > 1 else ''} failed: {self.holes[0]!r}"
+                self._run.problems.append(Reason(Code.NOT_SAVED, "", "--keep-going", shorten(some)))
+                self.holes = []
         finally:
             if watch is not None:
                 watch.turn(aside=was)
@@ -307,7 +263,7 @@ class ItemLoop:
 
     # -- before the first item
 
-    def _begin(self, code: CodeType) -> bool:
+    def _begin(self, iterable: Iterable[Any], code: CodeType) -> bool:
         """Find what an item relies on; False when items are not told apart, and `off` says why."""
         session, run, spec = self._session, self._run, self.spec
         namespace = self._namespace
@@ -350,6 +306,10 @@ class ItemLoop:
         items = session.items_of(spec.code)
         options = run.options
         self.passed = Pass(items, logic, self._packer, started.code, reuse=self._reuse, ttl=options.ttl)
+        self._tally = self.passed.tally
+        show = session.progress(options.quiet)
+        if show is not None and not has_bar(iterable):
+            self._progress = Progress(show, total_of(iterable))
         return True
 
     def _unfit(self) -> Reason | None:
@@ -394,10 +354,6 @@ def _binding(target: ast.expr) -> ast.Module:
     """`TARGET = item`."""
     statement = ast.Assign([target], ast.Name("item", ast.Load()))
     return ast.fix_missing_locations(ast.Module([ast.copy_location(statement, target)], []))
-
-
-def _is_array(value: Any) -> bool:
-    return type(value).__name__ == "ndarray"
 
 
 def _is_frame(value: Any) -> bool:

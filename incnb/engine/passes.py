@@ -172,6 +172,13 @@ class Pass:
             if now - self._looked >= self.logic.cost / SHARE:
                 self.settle()
 
+    def failed(self, seen: Seen) -> None:
+        """An item has failed, and the loop goes on."""
+        self.tally.failed += 1
+        self._dirty = True
+        if seen.trouble:
+            self.stop(Reason(Code.NOT_SAVED, "item", seen.trouble, seen.trouble))
+
     def unsaved(self, why: str) -> None:
         """An item cannot be recorded; after some, none is tried any more."""
         self.tally.unsaved[why] += 1

@@ -58,6 +58,7 @@ class Session:
     tell: Callable[[Decision, Options], None] = lambda decision, options: None
     say: Callable[[str], None] = lambda line: None
     lazy: bool = False
+    progress: Callable[[bool], Callable[[str, bool], None] | None] = lambda quiet: None  # what shows how far a loop is
     decisions: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
