@@ -244,7 +244,7 @@ ONE = "def f(x):\n    PROBE\n    return x * 10".replace("PROBE", 'sys.audit("loo
 
 def made(expression: str, *steps: object, setup: tuple[str, ...] = (), end: str = "") -> Case:
     """A comprehension over four numbers; `f` tells of itself."""
-    more = [s for s in steps] or list(SHORT[:-1])
+    more = list(steps) or list(SHORT[:-1])
     return case(f"{expression}\n{end}".rstrip(), *more, FACTOR, BACK, setup=(*setup, ONE))  # type: ignore[arg-type]
 
 
