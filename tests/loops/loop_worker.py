@@ -33,7 +33,7 @@ from recorder import Shown, Stream, shell_of, steady  # noqa: E402
 from worker import Walk  # noqa: E402
 
 SECONDS = 60  # for one notebook
-PANDAS = ("display.precision", "display.max_rows", "display.max_columns", "mode.chained_assignment")
+PANDAS = ("display.precision", "display.max_rows", "display.max_columns")
 
 
 class Told(Walk):
