@@ -10,11 +10,33 @@ from incnb.model import Code, Decision, IncnbError, Reason, Status
 
 if TYPE_CHECKING:
     from incnb.config import Config, ConfigError
+    from incnb.failed import Failed
+    from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
-__all__ = ["Code", "Config", "ConfigError", "Decision", "IncnbError", "Reason", "Status"]
+__all__ = [
+    "Code",
+    "Config",
+    "ConfigError",
+    "Decision",
+    "Failed",
+    "IncnbError",
+    "Reason",
+    "Source",
+    "SourceError",
+    "Status",
+    "source",
+]
 
-_LAZY = {"Config": "incnb.config", "ConfigError": "incnb.config"}  # so that `import incnb` stays cheap
+_LAZY = {  # so that `import incnb` stays cheap
+    "Config": "incnb.config",
+    "ConfigError": "incnb.config",
+    "Failed": "incnb.failed",
+    # not `incnb.source`: a module of that name would take the place of the function as soon as it is imported
+    "Source": "incnb.sources",
+    "SourceError": "incnb.sources",
+    "source": "incnb.sources",
+}
 
 
 def __getattr__(name: str) -> Any:

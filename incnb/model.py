@@ -173,6 +173,29 @@ class Seconds:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """What became of the items of a cell's loops; `why` are the reasons of those that ran, with how many each.
+
+    `removed` items were in the collection when it was gone through last, and are not any more.
+    """
+
+    executed: int = 0
+    reused: int = 0
+    failed: int = 0
+    removed: int = 0
+    why: tuple[tuple[Reason, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "executed": self.executed,
+            "reused": self.reused,
+            "failed": self.failed,
+            "removed": self.removed,
+            "why": [{**reason.to_dict(), "items": count} for reason, count in self.why],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was done with a cell, final after the run. `to_dict()` is the line of `INCNB_REPORT`."""
 
@@ -185,6 +208,7 @@ class Decision:
     seconds: Seconds = field(default_factory=Seconds)
     saved_seconds: float | None = None
     bytes_saved: int = 0
+    items: ItemCounts | None = None
 
     def but(self, **changes: Any) -> Decision:
         return replace(self, **changes)
@@ -198,7 +222,7 @@ class Decision:
             "cell": self.cell.to_dict(),
             "status": self.status.value,
             "reasons": [reason.to_dict() for reason in self.reasons],
-            "items": None,
+            "items": self.items.to_dict() if self.items is not None else None,
             "seconds": self.seconds.to_dict(),
             "saved_seconds": self.saved_seconds,
             "bytes_saved": self.bytes_saved,

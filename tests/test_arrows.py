@@ -9,6 +9,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "incnb"
 FLOORS = {
     "model": 0,
     "config": 0.5,  # the one class that users make themselves: stands on model, and every room may know it
+    "sources": 0.5,  # what users make themselves as well
+    "failed": 0.5,  # what stands among the results of users
     "fingerprint": 1,
     "analysis": 2,  # stands on fingerprint: how code reads is one idea, found in the bytecode
     "dependencies": 3,

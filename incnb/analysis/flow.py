@@ -331,7 +331,7 @@ class Flow(ast.NodeVisitor):
             if item.optional_vars is not None:
                 self.visit(item.optional_vars)
         after = self._block(node.body)
-        if all(_never_suppresses(item.context_expr) for item in node.items):
+        if all(never_suppresses(item.context_expr) for item in node.items):
             self.bound = after
 
     visit_AsyncWith = visit_With
@@ -364,7 +364,7 @@ _NEVER_SUPPRESS = frozenset(
 )  # fmt: skip
 
 
-def _never_suppresses(node: ast.expr) -> bool:
+def never_suppresses(node: ast.expr) -> bool:
     function = node.func if isinstance(node, ast.Call) else node
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     return name in _NEVER_SUPPRESS

@@ -105,7 +105,7 @@ class Closure(Collected):
         if kind in (Kind.VALUE, Kind.CODE) and not marked:
             module_name, read = bindings.parse(locator)
             self.read(module_name, read)
-        self._met(self.add(kind, locator))
+        self.met(self.add(kind, locator))
 
     # -- reads
 
@@ -148,7 +148,7 @@ class Closure(Collected):
             if whole.fp is None:
                 self.missing.append(((Kind.CONFIG, config.TYPE + place.locator), whole.detail))
         self._via.append(place.locator)
-        self._met(whole)
+        self.met(whole)
         self._via.pop()
 
     def _namespace(self, module_name: str | None, name: str) -> dict[str, Any] | None:
@@ -212,7 +212,7 @@ class Closure(Collected):
 
     def _whole_module(self, value: types.ModuleType) -> None:
         resolved = self.environment.resolve(Kind.MODULE, value.__name__)
-        self._met(resolved)
+        self.met(resolved)
         self.keep(value.__name__, resolved)
         for name, part in list(value.__dict__.items()):
             if type(part) is Config:  # part of the whole; what is read of it is heard as well
@@ -230,7 +230,7 @@ class Closure(Collected):
             with self._ways.into((locator, id(value), gate), locator, gate) as first:
                 if first:
                     self.keep(locator, resolved)
-                    self._met(resolved)
+                    self.met(resolved)
                     self._function(value, locator, calls=gate is not None)
             return
         with self._ways.into((locator, id(value)), locator) as first:
@@ -238,7 +238,7 @@ class Closure(Collected):
                 self._via.append(locator)
                 if isinstance(value, type) and resolved.kind is Kind.CODE:
                     self._class(value)
-                self._met(resolved)
+                self.met(resolved)
                 self._via.pop()
                 self.keep(locator, resolved)
                 if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType):
@@ -317,7 +317,7 @@ class Closure(Collected):
                 if origin.is_ours(origin.function_origin(function)):
                     self._function(function, function.__qualname__)
 
-    def _met(self, resolved: Resolved) -> None:
+    def met(self, resolved: Resolved) -> None:
         """Take over what was met inside a value: libraries, hidden state, functions and classes of ours."""
         met = resolved.met
         if met is None:

@@ -58,9 +58,7 @@ class Checkpoints:
         again: dict[int, str],
         shown: Callable[[], int],
         watch: Any,
-        done: Callable[..., Any] | None = None,
     ):
-        self.done = done  # below %%time, the end is reported here too
         self.independent: set[str] = set()  # generators whose state before the cell cannot matter
         self.problem: BaseException | None = None
         self._namespace = namespace
@@ -291,14 +289,23 @@ def noting_the_end(tree: ast.Module) -> ast.Module:
     return ast.Module(body, tree.type_ignores)
 
 
+@dataclass(slots=True)
+class Hook:
+    """What the tree of an executing cell calls: check points, the end of its body, its loops by number."""
+
+    at: Callable[[int], None]
+    done: Callable[..., Any]
+    loops: dict[int, Any]
+
+
 def with_check_points(
-    tree: ast.Module, marks: Checkpoints | None, session: Any, *, nested: bool
-) -> tuple[ast.Module, Any]:
+    tree: ast.Module, marks: Checkpoints | None, done: Callable[..., Any], loops: dict[int, Any], *, nested: bool
+) -> tuple[ast.Module, Hook | None]:
     """The body with what is ours in it, and what it calls; None when nothing of ours is in it."""
-    hook, plain = session, tree
+    plain = tree
     if marks is not None:
-        hook, tree = marks, marks.instrument(tree)
-        marks.done = session.done
+        tree = marks.instrument(tree)
     if nested:
         tree = noting_the_end(tree)
-    return tree, hook if tree is not plain else None
+    hook = Hook(marks.at if marks is not None else lambda index: None, done, loops)
+    return tree, hook if tree is not plain or loops else None

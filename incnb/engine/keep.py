@@ -7,6 +7,7 @@ import base64
 import gc
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from incnb.dependencies import bindings
@@ -54,10 +55,15 @@ def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple
     return record, group.size
 
 
-def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, Any]) -> None:
+def check_faithful(
+    group: Group,
+    values: dict[str, Any],
+    namespace: dict[str, Any],
+    namespaces: Callable[[str], dict[str, Any]] | None = None,
+) -> None:
     """What is saved must come back as it was: classes may have their own ways of pickling. Raises `NotSaved`.
 
-    Groups that hold objects of classes of ours are loaded once to see.
+    Groups that hold objects of classes of ours are loaded once to see; `namespaces` is where references lead.
     """
 
     def live(module: str) -> dict[str, Any]:
@@ -71,7 +77,7 @@ def check_faithful(group: Group, values: dict[str, Any], namespace: dict[str, An
             delattr(cls, "__slotnames__")  # pickle's note on the user's class
     try:
         buffers = [bytearray(b) for b in group.pickled.buffers]
-        loaded = restore(group.pickled.data, buffers, resolver(live), namespace, load)
+        loaded = restore(group.pickled.data, buffers, resolver(namespaces or live), namespace, load)
     except (LoadError, LookupError, AttributeError) as error:
         raise NotSaved(f"{', '.join(group.names)} cannot be loaded again: {error}") from error
     after = {name: bindings.describe(loaded.values[name], name) for name in group.names}

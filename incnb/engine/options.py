@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from incnb.model import IncnbError
 
-_FLAGS = {"--quiet", "--force", "--off", "--verify", "--pin"}
+_FLAGS = {"--quiet", "--force", "--off", "--verify", "--pin", "--keep-going"}
 _VALUES = {"--name", "--version", "--ttl", "--when"}
 _LISTS = {"--ignore", "--config", "--file", "--allow"}
-_LATER = {"--keep-going"}
 ALLOWED = ("network", "subprocess", "input", "widgets", "threads", "random", "clock")
 #: What `--ttl` lets pass for its time.
 TIMED = frozenset({"network", "clock"})
@@ -33,6 +32,7 @@ class Options:
     off: bool = False
     verify: bool = False
     pin: bool = False
+    keep_going: bool = False
     ttl: float | None = None  # seconds
     when: str = ""
     ignore: tuple[str, ...] = field(default=())
@@ -77,8 +77,6 @@ def parse(line: str, defaults: Options | None = None) -> Options:
                 while at < len(words) and not words[at].startswith("--"):
                     lists[word].append(_expression(written[at]) if word == "--config" else words[at])
                     at += 1
-        elif word in _LATER:
-            raise OptionError(f"{word} is not available in this version of incnb")
         else:
             known = ", ".join(sorted(_FLAGS | _VALUES | _LISTS))
             raise OptionError(f"there is no option {word!r}; there are {known}")
@@ -94,6 +92,7 @@ def parse(line: str, defaults: Options | None = None) -> Options:
         off=bool(found.get("off", base.off)),
         verify=bool(found.get("verify", base.verify)),
         pin=bool(found.get("pin", base.pin)),
+        keep_going=bool(found.get("keep-going", base.keep_going)),
         ttl=_duration(str(found["ttl"])) if "ttl" in found else base.ttl,
         when=str(found.get("when", base.when)),
         ignore=tuple(lists["--ignore"]),

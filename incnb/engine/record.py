@@ -23,6 +23,7 @@ import xxhash
 
 from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import HIDDEN_NAMES
+from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
 from incnb.dependencies.config import Readings
 from incnb.engine import calls, meaning, native, observed
@@ -33,15 +34,16 @@ from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
+from incnb.engine.loops import ItemLoop
 from incnb.engine.moved import moved_roots
 from incnb.engine.named import Named
 from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.rerun import statements_to_run_again
+from incnb.engine.roots import codes_of, roots_of
 from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.encoder import ATOMS, follow
-from incnb.fingerprint.pandas_column import frame_of
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs import looks
 from incnb.outputs.effects import Event as Seen
@@ -50,7 +52,7 @@ from incnb.outputs.events import Event
 from incnb.outputs.files import Written
 from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
-from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, Root, has_finalizer, save
+from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, has_finalizer, save
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 Relied = tuple[tuple[str, str, str], ...]
@@ -93,8 +95,10 @@ class Run:
         self._hidden = hidden
         self._native = folders
         self._named = Named(self.closure, analysis, self.namespace)
-        self._capture: Capture | None = None
-        self._watch: Watch | None = None
+        self.capture: Capture | None = None
+        self.watch: Watch | None = None
+        self.loops: list[ItemLoop] = []  # whose items are told apart
+        self.units: list[Loop] = []  # that are one unit, with the reasons
         self._readings: Readings | None = None
         self.marks: Checkpoints | None = None
         self._judged = calls.Judged()
@@ -132,30 +136,33 @@ class Run:
     def start(self) -> None:
         """Look at everything that the cell relies on, and begin to watch."""
         self.survey()
-        self._watch = Watch(self.shell, self.namespace, self._unexpected, self._named.asked)
+        self.watch = Watch(self.shell, self.namespace, self._unexpected, self._named.asked)
+        if self.loops:
+            self.capture = Capture(self.shell)
         if self.problems:
             self._let_go()
         else:
             self._named.before = self._before = {name: id(value) for name, value in self.namespace.items()}
             perhaps = (self.analysis.stores | self.closure.stores) - self.analysis.sure - self.analysis.deleted
             self._held = {name: self.namespace[name] for name in perhaps if name in self.namespace}
-            roots = self._roots()
+            roots = roots_of(self.closure)
             found = [f.dependency for f in self.closure.found.values()]
             shared = sharing.among([r.locator for r in roots], found)
             if shared is not None:
                 self.closure.add(Kind.VALUE, shared)
-            self._inputs = Inputs(roots, self.namespace, self._codes())
+            self._inputs = Inputs(roots, self.namespace, codes_of(self.closure))
             self._readings = Readings(self.closure.configs, self._inputs.knows, strict=not self.options.ignore)
             self._readings.start(remembered=any(info.currsize for _, info in self._caches.values()))
-            self._capture = Capture(self.shell)
-            self._capture.start()
-            again, capture = self._judged.again, self._capture
-            self.marks = Checkpoints(self.analysis, self.namespace, again, lambda: capture.noted, self._watch)
+            self.capture = capture = self.capture or Capture(self.shell)
+            again = self._judged.again
+            self.marks = Checkpoints(self.analysis, self.namespace, again, lambda: capture.noted, self.watch)
         lines = [f"{d.kind} {d.locator} {d.fp}" for d in (f.dependency for f in self.closure.found.values())]
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again
         self._scripts = meaning.Scripts(self.analysis)
-        self._watch.start()
+        if self.capture is not None:
+            self.capture.start()
+        self.watch.start()
         self._native.start()
         if self.marks is not None:
             self.marks.start()
@@ -198,39 +205,9 @@ class Run:
     def _not_saved(self, locator: str, why: str) -> None:
         self.judgement.not_saved(locator, why)
 
-    def _roots(self) -> list[Root]:
-        roots = []
-        for found in self.closure.found.values():
-            dependency, value = found.dependency, found.value
-            if dependency.kind is not Kind.VALUE or value is ABSENT or type(value) in ATOMS or not dependency.fp:
-                continue
-            if isinstance(value, types.ModuleType) or dependency.shown == "builtin":
-                continue
-            if dependency.locator.startswith((sharing.PREFIX, bindings.DOCSTRING, bindings.PRESENCE)):
-                continue
-            module, read = bindings.parse(dependency.locator)
-            frame = frame_of(value)
-            if frame is not None:
-                roots.append(Root(module, read.name, read.path[:-1], frame, "", dependency.locator))
-            else:
-                roots.append(Root(module, read.name, read.path, value, dependency.fp, dependency.locator))
-        for place, value in self.closure.configs:
-            roots.append(Root(place.module, place.read.name, place.read.path, value, "", place.locator, partial=True))
-        # a frame that is read whole and by column is followed as the whole
-        return sorted(roots, key=lambda root: not root.fp)
-
-    def _codes(self) -> dict[str, Any]:
-        found = self.closure.found.values()
-        kinds = types.FunctionType | type
-        return {
-            f.dependency.locator: f.value
-            for f in found
-            if f.dependency.kind is Kind.CODE and isinstance(f.value, kinds)
-        }
-
     def _unexpected(self, ran: Collection[types.CodeType] | None) -> list[types.CodeType]:
         """Leave of the closure what really ran; the functions that ran and that nothing left leads to."""
-        self.closure.narrow(ran)
+        self.closure.narrow(None if ran is None else [*ran, *(code for loop in self.loops for code in loop.reused())])
         self.perhaps.after()
         names = [c.co_filename for c in ran or () if c.co_name.startswith(("<module>", "<cell"))]
         own = {name for name in names if not Path(name).is_file()}
@@ -244,38 +221,42 @@ class Run:
             return
         self.stopped = True
         self.seconds = time.perf_counter() - self._started
+        for loop in self.loops:
+            loop.end()
         seen: list[Seen] = []
         try:
             if self._readings is not None:
                 self._readings.stop()
-            if self._watch is not None:
-                seen = self._watch.stop()
+            if self.watch is not None:
+                seen = self.watch.stop()
             if self.marks is not None:
                 self.marks.end()
         finally:
-            if self._capture is not None:
-                self.events = self._capture.stop()
-        if self._capture is not None and self._capture.problem:
-            self._not_saved("output", self._capture.problem)
-        if self._capture is not None and self._capture.widget:
+            if self.capture is not None:
+                self.events = self.capture.stop()
+        if self.capture is not None and self.capture.problem:
+            self._not_saved("output", self.capture.problem)
+        if self.capture is not None and self.capture.widget:
             self.judgement.effect("it displayed a widget that a person can operate", "widgets")
         self.judgement.seen(seen)
-        if self._watch is not None:
-            self._saw_outside = bool(self._watch.journal.entries or self._watch.journal.variables)
+        if self.watch is not None:
+            self._saw_outside = bool(self.watch.journal.entries or self.watch.journal.variables)
             self._hidden.ran(self._caches, observed=self._saw_outside or bool(self.problems or self.effects))
         if self._scripts is not None and (problem := self._scripts.problem()):
             self._not_saved(problem, problem)
+        for loop in self.loops:
+            loop.add_to(self.closure)
         self._named.judge(self.judgement)
         observed.look_again(self.closure, self.environment, self._not_saved)
-        if self._watch is not None:
+        if self.watch is not None:
             declared = bool(self.options.files)
-            self._native.stop(self._watch.journal, frozenset(self.closure.words), declared=declared)
-        if self._watch is not None and not self.problems and not self.effects:
-            self._files = observed.files_of(self._watch.journal)
+            self._native.stop(self.watch.journal, frozenset(self.closure.words), declared=declared)
+        if self.watch is not None and not self.problems and not self.effects:
+            self._files = observed.files_of(self.watch.journal)
             for problem in self._files.problems:
                 self._not_saved(problem, problem)
             known = set(self.closure.found)
-            observed.add(self.closure, self._files, self._watch.journal)
+            observed.add(self.closure, self._files, self.watch.journal)
             met = [f.dependency for key, f in self.closure.found.items() if key not in known]
             self.relied = tuple((d.kind.value, d.locator, d.fp) for d in met)
 
@@ -326,7 +307,8 @@ class Run:
         self._let_go()
         self._held, self._values, self._caches = {}, {}, {}
         self._inputs = Inputs([], self.namespace)
-        self._watch = self._capture = self._readings = self.marks = self._scripts = None
+        self.watch = self.capture = self._readings = self.marks = self._scripts = None
+        self.loops = []
 
     def _describe_parts(self, moved: set[int]) -> None:
         """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""

@@ -27,6 +27,7 @@ from incnb.engine.faults import FAULT_LIMIT, is_ours
 from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History, run_record
+from incnb.engine.instrument import instrumented
 from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
@@ -35,14 +36,16 @@ from incnb.engine.policy import why_not_to_save
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
-from incnb.engine.tracked import Producer, Text, Tracked
+from incnb.engine.tallies import counts, one_unit, saved
+from incnb.engine.tracked import Producer, Text, Tracked, cutoff, never
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Code, Decision, IncnbError, Kind, Reason, Seconds, Status, shorten
+from incnb.model import Cell, Code, Decision, IncnbError, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
 from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
+from incnb.store.items import Items
 
 _SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
 
@@ -55,6 +58,7 @@ class Session:
     tell: Callable[[Decision, Options], None] = lambda decision, options: None
     say: Callable[[str], None] = lambda line: None
     lazy: bool = False
+    progress: Callable[[bool], Callable[[str, bool], None] | None] = lambda quiet: None  # what shows how far a loop is
     decisions: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,6 +79,7 @@ class Session:
         self.off = False
         self._index = 0
         self._producers: dict[str, Producer] = {}
+        self._items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
         know_kernel_threads()
@@ -157,6 +162,15 @@ class Session:
         self.tell(decision, tracked.options)
         return decision
 
+    def items_of(self, loop: str) -> Items:
+        """What is known of the items of a loop."""
+        return self._items.setdefault(loop, Items(self.store, loop))
+
+    def item_fault(self, error: BaseException) -> None:
+        """A fault of ours in a loop: it has gone on without us."""
+        if is_ours(error):
+            self.faults += 1
+
     def abandon(self) -> None:
         """The shell goes on without a report for the current cell (it never started)."""
         tracked, self.current = self.current, None
@@ -217,11 +231,13 @@ class Session:
             run.problems.append(reasons[0])
             tracked.reasons = []
         tracked.run = run
+        wanted_afresh = options.force or marks.must_execute or wanted is not None or options.verify
+        tree, hooks = instrumented(tree, self, run, reuse=not wanted_afresh)
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
         self._name_latest_failure(tracked, run)
         run.nested = tracked.nested
-        observed, hook = with_check_points(tree, run.marks, self, nested=run.nested)
+        observed, hook = with_check_points(tree, run.marks, self.done, hooks, nested=run.nested)
         if hook is not None:
             self.namespace[HOOK] = hook
         return observed
@@ -262,7 +278,7 @@ class Session:
         if answer.trace is None:
             answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
-            return None, answer.reasons or [self._never(tracked, analysis)]
+            return None, answer.reasons or [never(self.history, self.notebook, tracked)]
         unknown = self.hidden.unknown(environment.hidden())
         if unknown:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
@@ -277,7 +293,7 @@ class Session:
             return None, []
         self._before_redefining(tree, replay)
         tracked.replay = replay
-        tracked.reasons = self._cutoff(tracked, answer)
+        tracked.reasons = cutoff(tracked, answer, self._producers)
         tracked.decide = time.perf_counter() - tracked.started
         self.namespace[HOOK] = replay
         replay.enter()
@@ -290,26 +306,6 @@ class Session:
         again = [tree.body[i] for i in replay.outputs["rerun"]]
         names = {n for s in again for n in mentions(s)}
         self.pending.before_request(frozenset(names))
-
-    def _cutoff(self, tracked: Tracked, answer: decide.Answer) -> list[Reason]:
-        if answer.reasons[:1] and answer.reasons[0].code is Code.ACCEPTED:
-            return answer.reasons
-        created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
-        for dependency in decide.dependencies(answer.trace) if answer.trace else []:
-            if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
-                continue
-            producer = self._producers.get(notebook_name(dependency.locator) or "")
-            if producer is not None and producer.executed and producer.time > created:
-                tracked.cutoff = True
-                detail = f"{producer.title} ran again and {dependency.locator} came out the same"
-                return [Reason(Code.CUTOFF, dependency.kind.value, dependency.locator, detail, (producer.title,))]
-        return answer.reasons
-
-    def _never(self, tracked: Tracked, analysis: CellAnalysis) -> Reason:
-        past = self.history.of(self.notebook, tracked.cell.id, tracked.cell.title)
-        if past is not None and past.code != analysis.code:
-            return Reason(Code.CODE, "code", tracked.cell.title, "the cell was edited")
-        return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
         """Harder than what differs from older runs: the very same inputs made it fail."""
@@ -338,6 +334,9 @@ class Session:
         if tracked.nested:
             success, value = success and tracked.ended, tracked.value
         bound = (tracked.analysis.stores if tracked.analysis else set()) | run.closure.stores
+        tracked.items = counts(run, success=success)
+        if tracked.items is not None and tracked.items.reused:
+            tracked.saved = saved(run)
         if not success:
             self._produced(bound, tracked, executed=True)
             # what is not tracked may be other inputs next time; only showing the traceback opens sources
@@ -351,7 +350,7 @@ class Session:
         if tracked.verification is not None:
             tracked.reasons = tracked.verification.reasons(run, value)
         status = Status.BLOCKED if run.effects else Status.EXECUTED
-        tracked.reasons = [*tracked.reasons, *run.effects, *run.problems]
+        tracked.reasons = [*tracked.reasons, *run.effects, *run.problems, *one_unit(run)]
         self._produced(bound, tracked, executed=True)
         decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
         return self._remember(tracked, decision, kept[0] if kept else None)
@@ -417,6 +416,7 @@ class Session:
             Seconds(tracked.decide, execute, restore, save),
             tracked.saved,
             size,
+            tracked.items,
         )
 
     def _fault(self, error: BaseException, tracked: Tracked) -> None:

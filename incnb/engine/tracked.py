@@ -8,13 +8,16 @@ from typing import Any
 
 from incnb.analysis import CellAnalysis
 from incnb.dependencies import Resolved
+from incnb.dependencies.bindings import notebook_name
 from incnb.engine.accepted import Armed
+from incnb.engine.decide import Answer, dependencies
+from incnb.engine.history import History
 from incnb.engine.marks import Marks
 from incnb.engine.options import Options
 from incnb.engine.record import Run
 from incnb.engine.replay import Replay
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Reason
+from incnb.model import Cell, Code, ItemCounts, Kind, Reason
 
 
 @dataclass(slots=True)
@@ -39,6 +42,7 @@ class Tracked:
     ended: bool = False
     marks: Marks = field(default_factory=Marks)
     armed: Armed | None = None
+    items: ItemCounts | None = None
 
 
 @dataclass(slots=True)
@@ -60,3 +64,27 @@ class Text:
     analysis: CellAnalysis
     number: int | None = None
     reasons: tuple[Reason, ...] = ()
+
+
+def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> list[Reason]:
+    """The reasons of a reuse; whether something upstream ran again and came out the same is noted."""
+    if answer.reasons[:1] and answer.reasons[0].code is Code.ACCEPTED:
+        return answer.reasons
+    created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
+    for dependency in dependencies(answer.trace) if answer.trace else []:
+        if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
+            continue
+        producer = producers.get(notebook_name(dependency.locator) or "")
+        if producer is not None and producer.executed and producer.time > created:
+            tracked.cutoff = True
+            detail = f"{producer.title} ran again and {dependency.locator} came out the same"
+            return [Reason(Code.CUTOFF, dependency.kind.value, dependency.locator, detail, (producer.title,))]
+    return answer.reasons
+
+
+def never(history: History, notebook: str, tracked: Tracked) -> Reason:
+    """Why there is nothing to reuse."""
+    past = history.of(notebook, tracked.cell.id, tracked.cell.title)
+    if past is not None and tracked.analysis is not None and past.code != tracked.analysis.code:
+        return Reason(Code.CODE, "code", tracked.cell.title, "the cell was edited")
+    return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")

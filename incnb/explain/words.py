@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from incnb.model import Code, Decision, Reason, Status
+from incnb.model import Code, Decision, ItemCounts, Reason, Status
 
 GLYPHS = {Status.REUSED: "✓", Status.CUTOFF: "✂", Status.EXECUTED: "▲", Status.FAILED: "✗", Status.BLOCKED: "■"}
 
+SLOW = 1.0  # seconds, from which on it is told why the items of a loop were not told apart
 _SENTENCES = {
     Code.OFF: "incnb is off for this cell ({locator})",
     Code.FORCED: "it was forced ({locator})",
@@ -42,6 +43,8 @@ def sentence(reason: Reason) -> str:
     locator = reason.locator
     if reason.code is Code.CODE and reason.kind == "code" and reason.detail == "changed":
         locator = f"{locator}()" if not locator.endswith(")") else locator
+    if reason.kind == "items":
+        return f"{reason.locator} is one unit: {reason.detail}"
     if reason.code is Code.FORCED and reason.detail:
         return f"{locator}: {reason.detail}"
     text = _SENTENCES[reason.code].format(locator=locator, detail=reason.detail or "changed")
@@ -67,11 +70,32 @@ def describe(decision: Decision) -> str:
         Status.FAILED: f"failed after {seconds(took)}",
         Status.BLOCKED: f"ran {seconds(took)}",
     }[decision.status]
-    reasons = decision.reasons[:1] if decision.status in (Status.REUSED, Status.CUTOFF) else decision.reasons[:3]
+    told = [r for r in decision.reasons if r.kind != "items"]
+    reasons = told[:1] if decision.status in (Status.REUSED, Status.CUTOFF) else told[:3]
+    if took >= SLOW and decision.status not in (Status.REUSED, Status.CUTOFF):
+        reasons += [r for r in decision.reasons if r.kind == "items"][:1]
+    if decision.items is not None and decision.items.reused:
+        what = f"{what.partition(' ')[0]} {items(decision.items)}"
     parts = [f"{GLYPHS[decision.status]} {what}", *("← " + sentence(r) for r in reasons)]
     if decision.saved_seconds is not None and decision.saved_seconds >= 0.05:
         parts.append(f"· saved {seconds(decision.saved_seconds)}")
     return " ".join(parts)
+
+
+def items(counts: ItemCounts) -> str:
+    """`3 of 1000 items (2 new, 1 changed: data/b.csv) · 997 reused`."""
+    ran = counts.executed + counts.failed
+    why = ", ".join(_of_items(reason, count) for reason, count in counts.why[:3])
+    more = ", …" if len(counts.why) > 3 else ""
+    failed = f", {counts.failed} failed" if counts.failed else ""
+    because = f" ({why}{more}{failed})" if why or failed else ""
+    return f"{ran} of {ran + counts.reused} items{because} · {counts.reused} reused"
+
+
+def _of_items(reason: Reason, count: int) -> str:
+    if reason.code is Code.NEVER_RUN:
+        return f"{count} new"
+    return f"{count}: {sentence(reason)}"
 
 
 def seconds(value: float) -> str:

@@ -12,6 +12,7 @@ from incnb.engine.session import Session
 from incnb.model import Decision
 from incnb.notebook import footer
 from incnb.notebook.magics import IncMagics
+from incnb.notebook.progress import shower
 from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
 
@@ -40,6 +41,7 @@ class Extension:
         self.session = Session(
             shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict)
         )
+        self.session.progress = lambda quiet: shower(shell, quiet=quiet)
         self.tracker = Tracker(self.session, self._say)
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)

@@ -43,6 +43,7 @@ class Journal:
         self.problems: list[str] = []
         self.temporary: set[str] = set()
         self.variables: dict[str, str | None] = {}  # environment variables read, as they were
+        self.direct: set[str] = set()  # what code of ours opened itself since `afresh`
         self._set: set[str] = set()
         self._start = files.here()
         self._seen: set[tuple[str, str]] = set()
@@ -135,6 +136,23 @@ class Journal:
             self._set.add(name)
         elif name not in self._set:
             self.variables.setdefault(name, value)
+
+    def afresh(self) -> None:
+        """What was met before is noted again when it is met again, as for each item of a loop."""
+        if self._seen:
+            self._seen.clear()
+        if self._looked:
+            self._looked.clear()
+        if self.direct:
+            self.direct = set()
+
+    def since(self, count: int) -> Journal:
+        """A journal of its own, of the entries after the first `count`."""
+        part = Journal()
+        part.entries = self.entries[count:]
+        part.direct = self.direct
+        part._start = self._start
+        return part
 
     @property
     def moved(self) -> bool:

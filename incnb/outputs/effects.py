@@ -99,6 +99,27 @@ class Watch:
             self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
 
+    @property
+    def started(self) -> started.Started:
+        """Which code of ours starts."""
+        return self._started
+
+    @property
+    def told(self) -> int:
+        """How often something was noted that speaks against recording; it only grows."""
+        return self._noted
+
+    @property
+    def latest(self) -> Event | None:
+        """What was noted last."""
+        return next(reversed(self._seen), None)
+
+    def turn(self, *, aside: bool) -> bool:
+        """Let what this thread does from now on be (`aside`) or be not the cell's doing; gives what it was."""
+        before = bool(getattr(self._guard, "busy", False))
+        self._guard.busy = aside
+        return before
+
     def aside(self) -> AbstractContextManager[bool]:
         """What this thread does inside is not the cell's doing."""
         return self._alone()
@@ -191,6 +212,8 @@ class Watch:
         caller = sys._getframe(3)
         if not file_events.is_step(event, caller):
             file_events.tell(self.journal, event, args, path, caller)
+            if all(frame.f_code.co_filename.endswith(file_events.THIN) for frame in libraries):
+                self.journal.direct.add(os.path.normpath(full))
 
     def _asks_the_machine(self, args: tuple[Any, ...]) -> bool:
         """Whether a library starts a process to learn how many cores there are and the like."""

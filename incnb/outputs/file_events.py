@@ -30,6 +30,8 @@ CHANGES: dict[str, Op] = {
 }
 TEMPORARY = frozenset({"tempfile.mkstemp", "tempfile.mkdtemp"})
 EVENTS = LISTS | GLOBS | TEMPORARY | CHANGES.keys() | {"open"}
+#: Files of Python's own that only pass on what was asked of them.
+THIN = ("/pathlib.py", "/pathlib/__init__.py", "/pathlib/_local.py", "/pathlib/_abc.py", "/io.py", "/codecs.py")
 _SELECTORS = frozenset(
     {"_select_from", "select_from", "_iterate_directories", "_select_children", "_select_recursive", "_select_special"}
     | {"glob", "rglob", "_glob", "selector", "select_wildcard", "select_recursive", "select_recursive_step"}

@@ -36,6 +36,28 @@ class Started:
         self._seen: dict[int, CodeType] = {}  # by id: comparing code objects by value costs more, and tells less
         self._tool: int | None = None
         self._watched = False
+        self._item: set[int] | None = None  # ids of the code that started since `afresh`, while that is asked for
+        self.calls = 0  # how often it was told of code of ours while items were told apart
+
+    def afresh(self, *, restart: bool = False) -> None:
+        """From now on every start of code of ours is told, for `since`. `restart`: also of what was told before."""
+        if self._watched and self._tool is not None:
+            self._item = set()
+            if restart:
+                sys.monitoring.restart_events()  # type: ignore[attr-defined, unused-ignore]
+
+    def once(self) -> None:
+        """Code is told once again: `since` knows nothing any more."""
+        self._item = None
+
+    @property
+    def since(self) -> frozenset[int] | None:
+        """The ids of the code of ours that started since `afresh`; None when that cannot be told."""
+        return None if self._item is None or not self._watched else frozenset(self._item)
+
+    def code(self, ident: int) -> CodeType:
+        """The code with an id of `since`."""
+        return self._seen[ident]
 
     def start(self) -> bool:
         """Begin; False when nothing can be seen."""
@@ -50,12 +72,21 @@ class Started:
 
         def started(code: CodeType, offset: int) -> Any:
             # in any thread and whatever we are doing: it is told once, and what is missed now is missed for good
+            item = self._item
+            if item is not None and id(code) in seen:
+                item.add(id(code))
+                self.calls += 1
+                return None
             if code in each:
                 each[code](sys._getframe(1))
                 return None
-            if notes(code):
-                seen[id(code)] = code
-            return disable
+            if not notes(code):
+                return disable
+            seen[id(code)] = code
+            if item is None:
+                return disable
+            item.add(id(code))
+            return None
 
         # a coroutine or generator that was made before the cell does not start, it is resumed
         events = (monitoring.events.PY_START, monitoring.events.PY_RESUME)

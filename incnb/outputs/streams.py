@@ -113,6 +113,19 @@ class Capture:
         """How much was shown so far; it only grows."""
         return len(self._notes)
 
+    def since(self, count: int) -> list[Event]:
+        """What was shown after the first `count` notes, in the order in which the code did it."""
+        events: list[Event] = []
+        for note in self._notes[count:]:
+            if isinstance(note, Event):
+                events.append(note)
+            elif note[1] is not None:
+                if events and events[-1].type == "stream" and events[-1].name == note[0]:
+                    events[-1] = Event("stream", name=note[0], text=events[-1].text + note[1])
+                else:
+                    events.append(Event("stream", name=note[0], text=note[1]))
+        return events
+
     def stop(self) -> list[Event]:
         """The events, in the order in which they were shown. Undoes every hook, whatever happened."""
         if self._events is None:

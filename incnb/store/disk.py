@@ -1,6 +1,7 @@
 """The store on a disk: immutable files in a few folders, no locks, no database, nothing to corrupt.
 
     traces/<code>/<seq>-<id>.json      one execution; a person can read it
+    items/<loop>/*.items               items of one loop, in frames (items.py)
     blobs/<xx>/<sha256>                bytes named by their content
     log/<host>-<pid>-<start>.jsonl     lines appended by one process: history, marks, accepts
 
@@ -40,6 +41,7 @@ TRACE_LIMIT: Final = 64 << 20
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _XXH3: Final = re.compile(r"[0-9a-f]{32}")
 _CODE: Final = re.compile(r"[0-9a-f]{8,128}")
+_LOOP: Final = re.compile(r"[0-9a-f]{32}")
 _TRACE_ID: Final = re.compile(r"(\d{12,18})-([0-9a-f]{16})")
 _VERSION: Final = re.compile(rb'\{"v": (\d{1,9}),')
 _FRAME: Final = re.compile(
@@ -241,6 +243,27 @@ class Store:
             if name.endswith(".json") and (match := _TRACE_ID.fullmatch(name[:-5])):
                 found.append((int(match[1]), name[:-5]))
         return found
+
+    # -- items ---------------------------------------------------------------------------------------------------
+
+    def find_items(self, loop: str) -> Path | None:
+        """Where the items of a loop (32 hexadecimal digits) lie, if there is a store; that folder may be missing."""
+        folder = self._items(loop)
+        return folder if self._readable() else None
+
+    def make_items(self, loop: str) -> Path:
+        """The same, made ready for writing."""
+        folder = self._items(loop)
+        with _told("the items of a loop cannot be saved", folder):
+            # The whole store may have been removed while we were running.
+            self._prepare(again=not folder.parent.is_dir())
+            place.make_private(folder)
+        return folder
+
+    def _items(self, loop: str) -> Path:
+        if not _LOOP.fullmatch(loop):
+            raise StoreError("the name of a folder of items must be 32 hexadecimal digits: this is a fault of incnb")
+        return self.root / "items" / loop
 
     # -- log -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,106 @@
+"""The loops of a cell that is about to execute, rewritten so that they ask and tell; and comprehensions."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from incnb.analysis.loops import loops_of
+from incnb.analysis.rewrite import rewritten
+from incnb.engine.loops import ItemLoop
+from incnb.engine.payload import Packed
+from incnb.engine.replay import HOOK
+from incnb.outputs.events import replay as play
+
+if TYPE_CHECKING:
+    from incnb.engine.record import Run
+    from incnb.engine.session import Session
+
+
+class ItemComprehension(ItemLoop):
+    """The hook of a comprehension: every item is handed out, and an element is computed or taken in its place."""
+
+    _keeps = True
+    _stored: tuple[Any, ...] = ()
+
+    def start(self, slot: int, value: Any) -> Any:
+        if self._active:
+            self._effects.append((slot, (value,)))
+        return value
+
+    def keep(self, condition: Any) -> bool:
+        """The conditions of the comprehension."""
+        return True if self._failed is not None else bool(condition)
+
+    def kept(self) -> bool:
+        """Whether the reused item passed the conditions."""
+        return bool(self._stored)
+
+    def stored(self, slot: int) -> Any:
+        """The element of the reused item, or its key (0) and value (1)."""
+        return self._stored[slot]
+
+    def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        __tracebackhide__ = True
+        assert self._run.watch is not None
+        turn = self._run.watch.turn
+        progress, tally = self._progress, self._tally
+        try:
+            while self._active:
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    self._end()
+                    return
+                turn(aside=True)
+                self.hit = self._reused(item)
+                key = self._key_now
+                if progress is not None:
+                    progress.step(tally.executed, tally.reused)
+                turn(aside=False)
+                if self.hit:
+                    yield item
+                    continue
+                began = self._item_begins()
+                yield item
+                seconds = time.perf_counter() - began
+                turn(aside=True)
+                self._item_ended(key, seconds)
+                turn(aside=False)
+        finally:
+            if progress is not None:
+                progress.close()
+            self.hit = False
+            turn(aside=False)
+        yield from self._holding(iterator)
+
+    def _replay(self, item: Any, packed: Packed) -> None:
+        self._stored = tuple(operands[0] for _, operands in packed.effects)
+        self._namespace.update(packed.binds)
+        if packed.events:
+            play(self._session.shell, packed.shown())
+
+
+def instrumented(
+    tree: ast.Module, session: Session, run: Run, *, reuse: bool
+) -> tuple[ast.Module, dict[int, ItemLoop]]:
+    """The body of a cell with its loops rewritten, and their hooks by number. `reuse`: not if all must execute."""
+    loops = loops_of(tree)
+    run.units = [spec for spec in loops if spec.why is not None]
+    if any(finding.kind == "unsafe" for finding in run.analysis.findings):
+        return tree, {}
+    hooks: dict[int, ItemLoop] = {}
+    for spec in loops:
+        if spec.why is None:
+            cls = ItemLoop if spec.kind == "for" else ItemComprehension
+            hooks[spec.index] = cls(spec, session, run, reuse=reuse)
+    if not hooks:
+        return tree, {}
+    run.loops = list(hooks.values())
+    return rewritten(tree, loops, _hook, holes=run.options.keep_going), hooks
+
+
+def _hook(index: int) -> ast.expr:
+    return ast.parse(f"{HOOK}.loops[{index}]", mode="eval").body

@@ -1,0 +1,107 @@
+"""What a loop's body does to objects outside, in ways that can be done again: which, to what, and how.
+
+Doing it again is the same operation on the live object, with the recorded operands. So it needs no knowledge of how the
+object got there; it needs that the object changes in no other way, and tells the body nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import operator
+from collections.abc import Callable, Collection
+from typing import Any
+
+from incnb.analysis.items import Effect
+from incnb.fingerprint.encoder import ATOMS
+
+#: Methods that take the content of an operand over, as it is at that moment.
+CONTENT = frozenset({"extend", "extendleft", "update", "difference_update", "intersection_update", "aug"})
+CONTENT |= {"symmetric_difference_update"}
+_PLACES: tuple[str, ...] = ("builtins.list", "builtins.dict", "builtins.set", "builtins.bytearray", "collections.deque")
+_PLACES += ("collections.defaultdict", "collections.OrderedDict", "collections.Counter", "numpy.ndarray")
+_SUMS = frozenset({"builtins", "numpy", "pandas", "decimal", "fractions", "datetime", "collections"})
+_FACTORIES = (list, dict, set, int, float, str, tuple, bool, type(None))
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd, "Sub": operator.isub, "Mult": operator.imul, "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv, "Mod": operator.imod, "Pow": operator.ipow, "MatMult": operator.imatmul,
+    "BitAnd": operator.iand, "BitOr": operator.ior, "BitXor": operator.ixor, "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+}  # fmt: skip
+
+
+def unfit(effect: Effect, namespace: dict[str, Any]) -> str | None:
+    """Why an effect cannot be done again on what its name is bound to; None if it can."""
+    if effect.target not in namespace:
+        return f"`{effect.target}` is not bound yet"
+    value = namespace[effect.target]
+    cls = type(value)
+    full = f"{cls.__module__}.{cls.__qualname__}"
+    sums = effect.op == "aug" and not effect.keyed and cls.__module__.partition(".")[0] in _SUMS
+    if full not in _PLACES and not sums:
+        return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
+    if cls.__name__ == "defaultdict" and value.default_factory not in (*_FACTORIES, None):
+        return f"`{effect.target}` fills itself by a function"
+    return None
+
+
+def is_inside(effect: Effect, operands: list[Any], told: list[tuple[int, tuple[Any, ...]]], place: Any) -> bool:
+    """Whether what changed is an object that the item has handed over itself: it is saved as it is at the end."""
+    if effect.op == "setitem" or not isinstance(place, dict):
+        return False
+    changed = dict.get(place, operands[effect.key_at])
+    if changed is None or type(changed) in ATOMS:
+        return False
+    return any(changed is operand for _, given in told for operand in given)
+
+
+def fill(effect: Effect, namespace: dict[str, Any], names: Collection[str], hole: object) -> None:
+    """Put a hole where an effect of an item that failed would have put something, if that place is known."""
+    place = namespace.get(effect.target)
+    if effect.op in ("append", "appendleft", "add") and not effect.keyed:
+        getattr(place, effect.op)(hole)
+    elif effect.op == "setitem" and isinstance(place, dict):
+        with contextlib.suppress(SyntaxError):  # the text may be cut
+            statement = ast.parse(effect.text).body[0]
+            at = statement.targets[0] if isinstance(statement, ast.Assign) else None
+            if isinstance(at, ast.Subscript) and isinstance(at.slice, ast.Name) and at.slice.id in names:
+                place[namespace[at.slice.id]] = hole
+
+
+def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """What does an effect again, on whatever its name is bound to then."""
+    name = effect.target
+    if effect.op == "setitem":
+
+        def assign(value: Any, key: Any) -> None:
+            namespace[name][key] = value
+
+        return assign
+    if effect.op == "aug":
+        change = _OPERATORS[effect.operator]
+        if effect.keyed:
+
+            def change_at(key: Any, value: Any) -> None:
+                place = namespace[name]
+                place[key] = change(place[key], value)
+
+            return change_at
+
+        def add(value: Any) -> None:
+            namespace[name] = change(namespace[name], value)
+
+        return add
+    method = effect.op
+    if effect.keyed:
+        at = effect.key_at
+
+        def call_at(*operands: Any) -> None:
+            rest = operands[:at] + operands[at + 1 :]
+            getattr(namespace[name][operands[at]], method)(*rest)
+
+        return call_at
+
+    def call(*operands: Any) -> None:
+        getattr(namespace[name], method)(*operands)
+
+    return call

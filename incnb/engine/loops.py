@@ -1,0 +1,360 @@
+"""A loop of a cell while it runs: what the rewritten body tells, and the generator that hands out its items.
+
+The trick: the loop goes over a generator of ours, which hands out only the items that must run. For a reused item it
+does to the live objects what the body did (append this, set that key, bind these names), shows what it showed, and goes
+on. The body tells the operands of what it does outside; an item has come to its end when the next one is asked for. A
+comprehension is handed every item, and takes the recorded element in place.
+
+What does not do: withholding items of a comprehension withholds its elements; restoring the whole list at the end
+loses the order of what is shown; looking ahead in the iterable moves what it reads. So items are taken one at a time,
+and whatever the iterable itself does while it is advanced is the cell's doing and no item's.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from incnb.analysis import analyse
+from incnb.analysis.loops import Loop
+from incnb.dependencies import Closure, bindings
+from incnb.engine.itemeffects import applier, unfit
+from incnb.engine.itemkeys import Keys
+from incnb.engine.logic import Logic
+from incnb.engine.passes import Pass
+from incnb.engine.payload import Outcome, Packed, Packer
+from incnb.engine.progress import Progress, has_bar, total_of
+from incnb.engine.slices import Slices
+from incnb.engine.told import Telling
+from incnb.fingerprint.code import Read
+from incnb.fingerprint.encoder import follow
+from incnb.model import Code, IncnbError, Kind, Reason, shorten
+from incnb.outputs.effects import is_seen
+from incnb.outputs.events import replay as play
+from incnb.outputs.variables import has_finalizer
+from incnb.store import LoadError, StoreError
+
+if TYPE_CHECKING:
+    from incnb.engine.record import Run
+    from incnb.engine.session import Session
+
+_EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items(), {}.values())
+_PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)
+
+
+class ItemLoop(Telling):
+    """The hook of one `for` loop."""
+
+    hit = False
+
+    def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
+        super().__init__(spec, session.namespace)
+        self.passed: Pass | None = None
+        self.off: Reason | None = None
+        self.began = False
+        self.open = False  # whether an item has begun, and not ended
+        self._session = session
+        self._run = run
+        self._reuse = reuse
+        self._progress: Progress | None = None
+        self._apply: list[Callable[..., Any]] = []
+        self._key_now: bytes | None = None
+        self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
+
+    def _item(self) -> str:
+        return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
+
+    # -- the items
+
+    def items(self, iterable: Iterable[Any]) -> Iterator[Any]:
+        """What the loop goes over instead of `iterable`."""
+        __tracebackhide__ = True
+        iterator = iter(iterable)
+        self.began = True
+        watch = self._run.watch
+        if watch is None:
+            return iterator
+        was = watch.turn(aside=True)
+        try:
+            self._active = self._begin(iterable, sys._getframe(1).f_code)
+        except Exception as error:
+            self._fault(error)
+        finally:
+            watch.turn(aside=was)
+        if self._active:
+            return self._each(iterator)
+        return self._holding(iterator) if self._run.options.keep_going else iterator
+
+    def _holding(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """Items that are not told apart, of which some may fail."""
+        __tracebackhide__ = True
+        for item in iterator:
+            self._failed = None
+            self._done = []
+            yield item
+
+    def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        __tracebackhide__ = True
+        assert self._run.watch is not None
+        turn = self._run.watch.turn
+        plain = type(iterator) in _PLAIN_ITERATORS
+        progress, tally = self._progress, self._tally
+        advance = iterator.__next__
+        try:
+            if plain:
+                turn(aside=True)
+            while self._active:
+                try:
+                    item = advance()
+                except StopIteration:
+                    self._end()
+                    return
+                if not plain:
+                    turn(aside=True)
+                if not self._reused(item):
+                    key = self._key_now
+                    turn(aside=False)
+                    began = self._item_begins()
+                    yield item
+                    seconds = time.perf_counter() - began
+                    turn(aside=True)
+                    self._item_ended(key, seconds)
+                if not plain:
+                    turn(aside=False)
+                if progress is not None:
+                    progress.step(tally.executed, tally.reused)
+        finally:
+            if progress is not None:
+                progress.close()
+            turn(aside=False)
+        yield from self._holding(iterator)
+
+    def _reused(self, item: Any) -> bool:
+        """Whether an item was looked up and replayed. What goes wrong before anything is touched makes it run."""
+        passed = self.passed
+        assert passed is not None
+        try:
+            key = self._key_now = self._keys.of(item)
+            if key is None:
+                passed.unsaved(self._keys.problem)
+                return False
+            packed = passed.find(key)
+            if packed is None:
+                return False
+            if packed.groups is not None:
+                self._packer.load(packed, self._keys.roots)
+        except (StoreError, LoadError, LookupError, ValueError, EOFError, TypeError, AttributeError) as error:
+            self._key_now = None
+            passed.tally.why[Reason(Code.UNRESTORABLE, "item", "", str(error) or type(error).__name__)] += 1
+            return False
+        except Exception as error:
+            self._fault(error)
+            return False
+        self._replay(item, packed)
+        return True
+
+    def _replay(self, item: Any, packed: Packed) -> None:
+        namespace = self._namespace
+        self._bind(item)
+        for slot, operands in packed.effects:
+            self._apply[slot](*operands)
+        if packed.binds:
+            namespace.update(packed.binds)
+        for name in packed.deleted:
+            namespace.pop(name, None)
+        if packed.events:
+            play(self._session.shell, packed.shown())
+
+    def _bind(self, item: Any) -> None:
+        names = self.spec.names
+        if len(names) == 1 and self.spec.flat is None:
+            self._namespace[names[0]] = item
+        elif self._code is not None:
+            scratch = {"item": item}
+            exec(self._code, scratch)
+            for name in names:
+                self._namespace[name] = scratch[name]
+
+    def _item_begins(self) -> float:
+        self._afresh()
+        self.open = True
+        self._slices.begin()
+        return time.perf_counter()
+
+    def _item_ended(self, key: bytes | None, seconds: float) -> None:
+        passed = self.passed
+        assert passed is not None
+        self.open = False
+        try:
+            keys = self._keys
+            seen = self._slices.end(keys.roots)
+            binds, deleted = self._bindings()
+            outcome = Outcome(self._effects, binds, deleted, seen.events, seen.own)
+            if keys.mutable and key is not None and not seen.trouble and keys.of(keys.roots[0]) != key:
+                seen.trouble = f"the body changes the item ({', '.join(self.spec.names)})"
+            if self._failed is not None:
+                passed.failed(seen)
+                return
+            passed.record(None if self._unsaved else key, outcome, seen, seconds, keys.roots)
+            if self._unsaved and not seen.trouble:
+                passed.unsaved(self._unsaved)
+        except Exception as error:
+            self._fault(error)
+        if not passed.on:
+            self._active = False
+
+    def _end(self) -> None:
+        """The iterable has come to its end."""
+        was = self._run.watch.turn(aside=True) if self._run.watch is not None else False
+        try:
+            self.close()
+        finally:
+            if self._run.watch is not None:
+                self._run.watch.turn(aside=was)
+
+    def close(self) -> None:
+        """The loop has ended, in whatever way; idempotent."""
+        if self._active and self.passed is not None:
+            self._active = False
+            try:
+                self.passed.close()
+            except Exception as error:
+                self._fault(error)
+
+    # -- what the cell relies on thereby
+
+    def end(self) -> None:
+        """The cell has come to its end, or failed."""
+        watch = self._run.watch
+        was = watch.turn(aside=True) if watch is not None else False
+        try:
+            self.close()
+            if self.passed is not None:
+                self.passed.release()
+            if self.holes:
+                some = f"{len(self.holes)} item{'s' if len(self.holes) > 1 else ''} failed: {self.holes[0]!r}"
+                self._run.problems.append(Reason(Code.NOT_SAVED, "", "--keep-going", shorten(some)))
+                self.holes = []
+        finally:
+            if watch is not None:
+                watch.turn(aside=was)
+
+    def reused(self) -> list[CodeType]:
+        """The functions that reused items had run."""
+        return self.passed.ran() if self.passed is not None else []
+
+    def add_to(self, closure: Closure) -> None:
+        """What reused items relied on beyond the code of the body, the cell relies on."""
+        passed = self.passed
+        if passed is None or not passed.used:
+            return
+        for dependency in [*passed.files, *passed.met()]:
+            closure.take(dependency)
+        for place, _ in passed.logic.closure.configs:
+            if (Kind.CONFIG, bindings.TYPE + place.locator) in closure.found:
+                closure.add(Kind.CONFIG, place.locator)
+                closure.hold((Kind.CONFIG, place.locator))
+
+    # -- before the first item
+
+    def _begin(self, iterable: Iterable[Any], code: CodeType) -> bool:
+        """Find what an item relies on; False when items are not told apart, and `off` says why."""
+        session, run, spec = self._session, self._run, self.spec
+        namespace = self._namespace
+        assert run.watch is not None
+        why = self._unfit()
+        if why is not None:
+            self.off = why
+            return False
+        analysis = analyse(spec.residual)
+        analysis.deleted -= spec.sure | spec.maybe | set(spec.names)
+        environment = session.environment()
+        environment.asked = run.environment.asked
+        started = run.watch.started
+        started.afresh(restart=True)
+        watched = is_seen if started.since is not None else None
+        closure = Closure(environment, run.options.ignore, watched)
+        closure.cell(analysis)
+        looked_up: list[tuple[Read, str]] = []
+        for read, name in spec.keyed_reads:
+            base, taken, _ = follow(namespace, read)
+            if taken == len(read.path) and (type(base) in (dict, list, tuple) or _is_frame(base)):
+                looked_up.append((read, name))
+            else:
+                closure.read(None, read)
+        logic = Logic(environment, closure, run.options)
+        hidden = getattr(session.shell, "user_ns_hidden", ())
+        words = analysis.stores
+        self.off = logic.problem(lambda word: word in words or (word in namespace and word not in hidden))
+        if self.off is None:
+            self.off = self._clash(logic)
+        if self.off is not None:
+            started.once()
+            return False
+        name = code.co_filename
+        logic.is_of_body = lambda one: one.co_filename == name
+        self._packer = Packer(session.store, namespace, lambda: logic.inputs)
+        self._slices = Slices(run.watch, run.capture)
+        self._keys = Keys(spec, logic, namespace, looked_up)
+        self._apply = [applier(effect, namespace) for effect in spec.effects]
+        items = session.items_of(spec.code)
+        options = run.options
+        self.passed = Pass(items, logic, self._packer, started.code, reuse=self._reuse, ttl=options.ttl)
+        self._tally = self.passed.tally
+        show = session.progress(options.quiet)
+        if show is not None and not has_bar(iterable):
+            self._progress = Progress(show, total_of(iterable))
+        return True
+
+    def _unfit(self) -> Reason | None:
+        """What is changed outside must be of a sort that changes in no way but the one told."""
+        for effect in self.spec.effects:
+            why = unfit(effect, self._namespace)
+            if why is not None:
+                return self._reason(effect.text, why)
+        for name in self.spec.sure | self.spec.maybe:
+            if has_finalizer(type(self._namespace.get(name))):
+                return self._reason(name, f"`{name}` does something when it goes (__del__)")
+        return None
+
+    def _clash(self, logic: Logic) -> Reason | None:
+        """A function that the body calls reads or binds what the loop changes."""
+        spec = self.spec
+        read = logic.names()
+        bound = spec.sure | spec.maybe | (set(spec.names) if spec.kind == "for" else set())
+        for name in sorted(read.keys() & (bound | spec.accumulators)):
+            return self._reason(name, f"`{name}` is read by what the body calls, and changed by the loop")
+        for name in sorted(logic.closure.stores):
+            return self._reason(name, f"`{name}` is bound by a function that the body calls")
+        return None
+
+    def _reason(self, locator: str, detail: str) -> Reason:
+        return Reason(Code.NOT_SAVED, "item", locator, detail)
+
+    def _fault(self, error: BaseException) -> None:
+        """A fault of ours: the loop goes on as if nothing were told apart."""
+        self._active = False
+        if os.environ.get("INCNB_DEBUG"):
+            traceback.print_exception(error)
+        what = error if isinstance(error, IncnbError) else f"{type(error).__name__}: {error}"
+        reason = self._reason("incnb", f"a fault of incnb: {what}")
+        self.off = self.off or reason
+        if self.passed is not None:
+            self.passed.stop(reason)
+        self._session.item_fault(error)
+
+
+def _binding(target: ast.expr) -> ast.Module:
+    """`TARGET = item`."""
+    statement = ast.Assign([target], ast.Name("item", ast.Load()))
+    return ast.fix_missing_locations(ast.Module([ast.copy_location(statement, target)], []))
+
+
+def _is_frame(value: Any) -> bool:
+    return type(value).__name__ == "DataFrame" and type(value).__module__.partition(".")[0] == "pandas"
