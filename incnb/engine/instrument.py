@@ -81,11 +81,12 @@ class ItemComprehension(ItemLoop):
             turn(aside=False)
         yield from self._holding(iterator)
 
-    def _replay(self, item: Any, packed: Packed) -> None:
+    def _replay(self, item: Any, packed: Packed) -> bool:
         self._stored = tuple(operands[0] for _, operands in packed.effects)
         self._namespace.update(packed.binds)
         if packed.events:
             play(self._session.shell, packed.shown())
+        return True
 
 
 def instrumented(
@@ -106,7 +107,28 @@ def instrumented(
     if not hooks:
         return tree, {}
     run.loops = list(hooks.values())
-    return rewritten(tree, loops, _hook, holes=run.options.keep_going), hooks
+    tree = rewritten(tree, loops, _hook, holes=run.options.keep_going)
+    return ast.Module([_clean(statement) for statement in tree.body], tree.type_ignores), hooks
+
+
+def _clean(statement: ast.stmt) -> ast.stmt:
+    """A loop whose errors are shown without us: our frames are taken out of the traceback on their way.
+
+    Of an expression whose value is displayed nothing may be made but an expression; there our frames are only hidden.
+    """
+    if isinstance(statement, ast.Expr) or not any(_is_hook(node) for node in ast.walk(statement)):
+        return statement
+    tried = ast.parse(f"try: pass\nexcept BaseException:\n    {HOOK}.clean()\n    raise").body[0]
+    assert isinstance(tried, ast.Try)
+    for node in ast.walk(tried):
+        if isinstance(node, ast.stmt | ast.expr | ast.ExceptHandler):
+            ast.copy_location(node, statement)
+    tried.body = [statement]
+    return tried
+
+
+def _is_hook(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == HOOK
 
 
 def _hook(index: int) -> ast.expr:

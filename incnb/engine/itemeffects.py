@@ -41,6 +41,8 @@ def unfit(effect: Effect, namespace: dict[str, Any]) -> str | None:
     sums = effect.op == "aug" and not effect.keyed and cls.__module__.partition(".")[0] in _SUMS
     if full not in _PLACES and not sums:
         return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
+    if effect.default and cls is not dict:
+        return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
     if effect.caught and not _never_fails(effect, value):
         return f"`{effect.text}` (line {effect.line}) may fail by what is there already, and the item goes on"
     if cls.__name__ == "defaultdict" and value.default_factory not in (*_FACTORIES, None):
@@ -54,7 +56,11 @@ def _never_fails(effect: Effect, value: Any) -> bool:
     if effect.op == "setitem":
         return cls in (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
     if effect.keyed:
-        return cls is collections.Counter or (cls is collections.defaultdict and value.default_factory is not None)
+        return (
+            bool(effect.default)
+            or cls is collections.Counter
+            or (cls is collections.defaultdict and value.default_factory is not None)
+        )
     return effect.op != "aug" or cls in (int, float, complex, str)
 
 
@@ -65,7 +71,7 @@ def fits(effects: Iterable[tuple[int, tuple[Any, ...]]], slots: Sequence[Effect]
         effect = slots[slot]
         if effect.op in ("setitem", "setdefault"):
             made.add((effect.target, operands[max(effect.key_at, 0)]))
-        elif effect.keyed:
+        elif effect.keyed and not effect.default:
             place, key = namespace[effect.target], operands[effect.key_at]
             there = not isinstance(place, dict) or key in place or getattr(place, "default_factory", None) is not None
             if not (there or isinstance(place, collections.Counter) or (effect.target, key) in made):
@@ -120,6 +126,13 @@ def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
 
         return add
     method = effect.op
+    if effect.default:
+        make = {"list": list, "dict": dict}[effect.default]
+
+        def call_filled(key: Any, *operands: Any) -> None:
+            getattr(namespace[name].setdefault(key, make()), method)(*operands)
+
+        return call_filled
     if effect.keyed:
         at = effect.key_at
 

@@ -7,6 +7,7 @@ reads, because `row is DEFAULT` can tell them apart; one that holds code of ours
 from __future__ import annotations
 
 import marshal
+from collections.abc import Collection
 from typing import Any, final
 
 import xxhash
@@ -17,7 +18,7 @@ from incnb.fingerprint import Encoder, Unfingerprintable
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode
 from incnb.fingerprint.encoder import ATOMS, follow
-from incnb.fingerprint.graph import TooLarge, mutable_objects
+from incnb.fingerprint.graph import TooLarge, array_base, mutable_objects
 
 _BY = (str, int, bool, float, bytes, type(None))
 
@@ -26,7 +27,16 @@ _BY = (str, int, bool, float, bytes, type(None))
 class Keys:
     """Makes the keys of one loop's items. `roots` and `mutable` tell of the latest item; `problem` why it has none."""
 
-    def __init__(self, spec: Loop, logic: Logic, namespace: dict[str, Any], looked_up: list[tuple[Read, str]]):
+    def __init__(
+        self,
+        spec: Loop,
+        logic: Logic,
+        namespace: dict[str, Any],
+        looked_up: list[tuple[Read, str]],
+        changed: Collection[int] = (),
+    ):
+        """`changed`: the ids of objects that the loop changes; an item that holds one is not told."""
+        self._changed = changed
         flat = spec.flat or ()
         self.roots: list[Any] = []
         self.mutable = False
@@ -88,6 +98,8 @@ class Keys:
         places = []
         for number, part in enumerate(parts):
             for value, path in mutable_objects(part, set()):
+                if id(value) in self._changed:
+                    raise LookupError("it holds an object that the loop changes")
                 if inputs.knows(id(value)):
                     node = inputs.nodes.get(id(value))
                     if node is None:
@@ -106,3 +118,14 @@ class Keys:
         if taken < 1:
             raise LookupError(f"{read.name} has no {by!r}")
         self.roots.append(value)
+
+
+def reaches(logic: Logic, value: Any) -> bool:
+    """Whether what the body reads leads to an object, or to the memory that it lies on."""
+    return any(logic.inputs.knows(ident) for ident in memory(value))
+
+
+def memory(value: Any) -> set[int]:
+    """The id of an object, and of the array that has its memory."""
+    base = array_base(value)
+    return {id(value)} if base is None else {id(value), id(base)}

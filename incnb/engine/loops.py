@@ -25,7 +25,7 @@ from incnb.analysis import analyse
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
 from incnb.engine.itemeffects import applier, fits, unfit
-from incnb.engine.itemkeys import Keys
+from incnb.engine.itemkeys import Keys, memory, reaches
 from incnb.engine.logic import Logic
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
@@ -33,7 +33,7 @@ from incnb.engine.progress import Progress, has_bar, total_of
 from incnb.engine.slices import Slices
 from incnb.engine.told import Telling
 from incnb.fingerprint.code import Read
-from incnb.fingerprint.encoder import follow
+from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.model import Code, Dependency, IncnbError, Kind, Reason, shorten
 from incnb.outputs.effects import is_seen
 from incnb.outputs.events import replay as play
@@ -147,6 +147,7 @@ class ItemLoop(Telling):
 
     def _reused(self, item: Any) -> bool:
         """Whether an item was looked up and replayed. What goes wrong before anything is touched makes it run."""
+        __tracebackhide__ = True
         passed = self.passed
         assert passed is not None
         try:
@@ -169,20 +170,28 @@ class ItemLoop(Telling):
         except Exception as error:
             self._fault(error)
             return False
-        self._replay(item, packed)
-        return True
+        return self._replay(item, packed)
 
-    def _replay(self, item: Any, packed: Packed) -> None:
+    def _replay(self, item: Any, packed: Packed) -> bool:
+        """Do what the item did; False if the first effect fails: the item runs then, and says so itself."""
+        __tracebackhide__ = True
         namespace = self._namespace
         self._bind(item)
-        for slot, operands in packed.effects:
-            self._apply[slot](*operands)
+        for number, (slot, operands) in enumerate(packed.effects):
+            try:
+                self._apply[slot](*operands)
+            except Exception:
+                if number or self.passed is None:
+                    raise
+                self.passed.unfit()
+                return False
         if packed.binds:
             namespace.update(packed.binds)
         for name in packed.deleted:
             namespace.pop(name, None)
         if packed.events:
             play(self._session.shell, packed.shown())
+        return True
 
     def _bind(self, item: Any) -> None:
         names = self.spec.names
@@ -315,11 +324,13 @@ class ItemLoop(Telling):
         closures = spec.kind == "for"
         self._packer = Packer(session.store, namespace, lambda: logic.inputs, closures=closures)
         self._slices = Slices(run.watch, run.capture)
-        self._keys = Keys(spec, logic, namespace, looked_up)
+        changed = {ident for name in spec.accumulators for ident in memory(namespace[name])}
+        self._keys = Keys(spec, logic, namespace, looked_up, changed)
         self._apply = [applier(effect, namespace) for effect in spec.effects]
         items = session.items_of(spec.code)
         options = run.options
-        self.passed = Pass(items, logic, self._packer, started.code, reuse=self._reuse, ttl=options.ttl)
+        mine = run.recorded.setdefault(spec.code, set())
+        self.passed = Pass(items, logic, self._packer, started.code, mine=mine, reuse=self._reuse, ttl=options.ttl)
         self._tally = self.passed.tally
         show = session.progress(options.quiet)
         if show is not None and not has_bar(iterable):
@@ -344,6 +355,14 @@ class ItemLoop(Telling):
         bound = spec.sure | spec.maybe | (set(spec.names) if spec.kind == "for" else set())
         for name in sorted(read.keys() & (bound | spec.accumulators)):
             return self._reason(name, f"`{name}` is read by what the body calls, and changed by the loop")
+        for effect in spec.effects:
+            changed = self._namespace[effect.target]
+            inner = list(changed.values()) if effect.keyed and isinstance(changed, dict) else []
+            for value in [changed, *inner] if effect.op != "setitem" else [changed]:
+                if type(value) not in ATOMS and reaches(logic, value):
+                    return self._reason(
+                        effect.text, f"what `{effect.text}` changes is read by the body by another name"
+                    )
         for name in sorted(logic.closure.stores):
             return self._reason(name, f"`{name}` is bound by a function that the body calls")
         return None

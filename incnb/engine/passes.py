@@ -59,9 +59,11 @@ class Pass:
         packer: Packer,
         code: Callable[[int], CodeType],
         *,
+        mine: set[bytes],
         reuse: bool = True,
         ttl: float | None = None,
     ):
+        """`mine`: the keys that were recorded in this execution, equal items run each."""
         self.tally = Tally()
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
@@ -73,7 +75,7 @@ class Pass:
         self._ttl = ttl
         self._journal = items.journal()
         self._declared: set[bytes] = set()
-        self._mine: set[bytes] = set()  # recorded in this very pass: equal items run each
+        self._mine = mine
         self._twins: dict[bytes, int] = {}
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
@@ -170,7 +172,7 @@ class Pass:
         except (NotSaved, Unpicklable, StoreError) as error:
             self.unsaved(str(error))
             return
-        if len(self._twins) < MOST_TWINS and payload[:1] == b"a":  # equal pickles do not follow from equal values
+        if len(self._twins) < MOST_TWINS and payload[:1] in b"aA":  # equal pickles do not follow from equal values
             left = xxhash.xxh3_64_intdigest(payload)
             if self._twins.setdefault(key, left) != left and not outcome.events:
                 same = "equal items gave different results"

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import xxhash
+
 from incnb.engine.keep import check_faithful
 from incnb.fingerprint.encoder import ATOMS
 from incnb.fingerprint.graph import mutable_objects
@@ -29,6 +31,7 @@ from incnb.outputs.held import held
 from incnb.outputs.loaded import resolver
 from incnb.outputs.variables import Inputs, Node, NotSaved, Root, owned_in, save
 from incnb.store import BlobRef, Store, dump, load
+from incnb.store.frames import VARIANT
 
 ITEM = "<item>"  # stands for the module in references to what belongs to the item
 MOST_SMALL = 1000  # objects that the short way looks at
@@ -70,19 +73,22 @@ class Packer:
         events = json.dumps([e.to_dict() for e in outcome.events]) if outcome.events else ""
         own = json.dumps([d.to_dict() for d in outcome.own]) if outcome.own else ""
         extra = (list(outcome.deleted), events, own)
+        files = repr([(d.kind, d.locator, d.fp) for d in outcome.own]).encode("utf-8", "surrogatepass")
+        variant = xxhash.xxh3_64_digest(files) if own else b""
+        tags = (b"A", b"P", b"G") if own else (b"a", b"p", b"g")
         if level == _ATOMS:
-            return b"a" + marshal.dumps((list(effects), binds, *extra), 2)
+            return tags[0] + variant + marshal.dumps((list(effects), binds, *extra), 2)
         if level == _SCALARS or (level == _CONTAINERS and self._is_own([*effects, binds], roots)):
-            return b"p" + pickle.dumps((list(effects), binds, *extra), 5)
-        return b"g" + self._groups(outcome, extra, roots)
+            return tags[1] + variant + pickle.dumps((list(effects), binds, *extra), 5)
+        return tags[2] + variant + self._groups(outcome, extra, roots)
 
     def unpack(self, payload: bytes | memoryview) -> Packed:
         """What was packed; values of groups are loaded by `Packed.load`."""
-        body = memoryview(payload)[1:]
         tag = payload[:1]
-        if tag == b"a":
+        body = memoryview(payload)[1 + (VARIANT if tag in b"APG" else 0) :]
+        if tag in b"aA":
             return Packed(*marshal.loads(body))
-        if tag == b"p":
+        if tag in b"pP":
             return Packed(*pickle.loads(body))
         groups, layout, names, deleted, events, own = marshal.loads(body)
         packed = Packed([], {}, deleted, events, own)
@@ -208,6 +214,8 @@ class Packed:
 
 
 def _level_of(cls: type) -> int:
+    if cls is slice:
+        return _SCALARS
     if cls in (list, dict, set):
         return _CONTAINERS
     numpy = sys.modules.get("numpy")
@@ -250,7 +258,7 @@ def snapshot(value: Any) -> Any:
     What it holds stays what it is: whoever takes the content over takes the same objects.
     """
     cls = type(value)
-    if cls in ATOMS or cls in (tuple, range, frozenset):
+    if cls in ATOMS or cls in (tuple, range, frozenset, slice):
         return value
     if cls in (list, dict, set):
         return cls(value)

@@ -98,6 +98,7 @@ class Run:
         self.capture: Capture | None = None
         self.watch: Watch | None = None
         self.loops: list[ItemLoop] = []  # whose items are told apart
+        self.recorded: dict[str, set[bytes]] = {}  # the keys of items that this run recorded, by loop
         self.units: list[Loop] = []  # that are one unit, with the reasons
         self._readings: Readings | None = None
         self.marks: Checkpoints | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import io
 import os
 import sys
 import time
@@ -312,7 +313,9 @@ class Replay:
         """The values of one group in memory, bound to nothing. Raises `StoreError`, `LoadError`, `LookupError`."""
         data = base64.b64decode(group["pickle"]) if "pickle" in group else self._blob(group["blob"])
         buffers = [self._store.read(BlobRef.from_dict(b), raw=True) for b in group["buffers"]]
-        return restore(data, buffers, resolve, self.namespace, load)
+        # a module that is imported thereby prints again what was recorded
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return restore(data, buffers, resolve, self.namespace, load)
 
     def _blob(self, reference: dict[str, Any]) -> memoryview:
         return self._store.read(BlobRef.from_dict(reference), raw=False)
