@@ -67,6 +67,8 @@ class Packer:
     def pack(self, outcome: Outcome, roots: Sequence[Any]) -> bytes:
         """`roots` are the item and what was looked up by it. Raises `NotSaved`, `Unpicklable`, `StoreError`."""
         effects, binds = outcome.effects, outcome.binds
+        if any(type(root) is float and root != root for root in roots):
+            raise NotSaved("an item that is not a number is told by its identity")
         level = self._level([v for _, operands in effects for v in operands])
         if binds:
             level = max(level, self._level(binds.values()))

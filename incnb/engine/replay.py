@@ -209,6 +209,9 @@ class Replay:
 
     def _restore(self) -> None:
         resolve = resolver(self._namespaces)
+        for module, name, *_ in self.references():
+            if not module and name not in self.namespace:
+                self._pending.bring_in(name)  # what was saved refers into a value that is not loaded yet
         ready: list[tuple[dict[str, Any], Loaded]] = []
         later: list[PendingGroup] = []
         for group in self.outputs["groups"]:
