@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
+from incnb.engine.live import Live
 from incnb.engine.loops import ItemLoop
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
@@ -48,6 +49,8 @@ class ItemComprehension(ItemLoop):
         turn = self._run.watch.turn
         progress, tally = self._progress, self._tally
         try:
+            if self.live is not None:
+                yield from self._all_put_back(self.live)
             while self._active:
                 try:
                     item = next(iterator)
@@ -75,6 +78,18 @@ class ItemComprehension(ItemLoop):
             self.hit = False
             turn(aside=False)
         yield from self._holding(iterator)
+
+    def _all_put_back(self, live: Live) -> Iterator[Any]:
+        """What the items left that a source need not be read for."""
+        assert self._run.watch is not None
+        packed, live.packed = live.packed, []
+        for one in packed:
+            was = self._run.watch.turn(aside=True)
+            self._replay(None, one)
+            self._run.watch.turn(aside=was)
+            self.hit = True
+            yield live.blank
+        self.hit = False
 
     def _replay(self, item: Any, packed: Packed) -> None:
         self._stored = tuple(operands[0] for _, operands in packed.effects)

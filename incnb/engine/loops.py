@@ -26,6 +26,7 @@ from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
 from incnb.engine.itemeffects import applier, unfit
 from incnb.engine.itemkeys import Keys
+from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
@@ -56,6 +57,7 @@ class ItemLoop(Telling):
     def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
         super().__init__(spec, session.namespace)
         self.passed: Pass | None = None
+        self.live: Live | None = None  # while it goes over a source
         self.off: Reason | None = None
         self.began = False
         self.open = False  # whether an item has begun, and not ended
@@ -88,7 +90,7 @@ class ItemLoop(Telling):
         finally:
             watch.turn(aside=was)
         if self._active:
-            return self._each(iterator)
+            return self._each(self.live if self.live is not None and self.live.reads else iterator)
         return self._holding(iterator) if self._run.options.keep_going else iterator
 
     def _holding(self, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -107,6 +109,8 @@ class ItemLoop(Telling):
         progress, tally = self._progress, self._tally
         advance = iterator.__next__
         try:
+            if self.live is not None and self.live.packed:
+                self._put_back(self.live)
             if plain:
                 turn(aside=True)
             while self._active:
@@ -159,9 +163,27 @@ class ItemLoop(Telling):
         self._replay(item, packed)
         return True
 
+    def _put_back(self, live: Live) -> None:
+        """What the items left that a source need not be read for."""
+        assert self._run.watch is not None
+        was = self._run.watch.turn(aside=True)
+        try:
+            *before, last = live.packed
+            live.packed = []
+            for packed in before:
+                self._redo(packed)
+            if live.last is not None:
+                self._bind(*live.last)
+            self._redo(last)
+        finally:
+            self._run.watch.turn(aside=was)
+
     def _replay(self, item: Any, packed: Packed) -> None:
-        namespace = self._namespace
         self._bind(item)
+        self._redo(packed)
+
+    def _redo(self, packed: Packed) -> None:
+        namespace = self._namespace
         for slot, operands in packed.effects:
             self._apply[slot](*operands)
         if packed.binds:
@@ -224,6 +246,8 @@ class ItemLoop(Telling):
             self._active = False
             try:
                 self.passed.close()
+                if self.live is not None:
+                    self.live.close()
             except Exception as error:
                 self._fault(error)
 
@@ -252,7 +276,10 @@ class ItemLoop(Telling):
     def add_to(self, closure: Closure) -> None:
         """What reused items relied on beyond the code of the body, the cell relies on."""
         passed = self.passed
-        if passed is None or not passed.used:
+        why = self.live.add_to(closure) if self.live is not None else None
+        if why is not None:
+            self._run.problems.append(self._reason("source", why))
+        if passed is None or not (passed.used or self.live is not None):
             return
         for dependency in [*passed.files, *passed.met()]:
             closure.take(dependency)
@@ -310,6 +337,8 @@ class ItemLoop(Telling):
         show = session.progress(options.quiet)
         if show is not None and not has_bar(iterable):
             self._progress = Progress(show, total_of(iterable))
+        given = (spec, self.passed, self._packer, session.store, run.watch, [read for read, _ in looked_up])
+        self.live = over(iterable, *given, reuse=self._reuse, ttl=options.ttl)
         return True
 
     def _unfit(self) -> Reason | None:
