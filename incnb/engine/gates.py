@@ -64,9 +64,7 @@ class Gates:
     def reasons(self) -> tuple[Reason, ...]:
         """Why the source is read from its start: one for every gate that is shut. None are left when it is not."""
         return tuple(
-            Reason(Code.SOURCE, "source", self.locator, gate.told, gate.caused_by)
-            for gate in self
-            if not gate.passed
+            Reason(Code.SOURCE, "source", self.locator, gate.told, gate.caused_by) for gate in self if not gate.passed
         )
 
 

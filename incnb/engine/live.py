@@ -25,6 +25,7 @@ from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings, source
 from incnb.engine import gates
 from incnb.engine.payload import Packed, Packer
+from incnb.fingerprint import Unfingerprintable, fingerprint
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS
 from incnb.model import Code, Dependency, Kind, Reason, shorten
@@ -102,6 +103,7 @@ class Live:
         self._handed = 0
         self._ended = False
         self._bases: list[Dependency] = []
+        self._made: str | None = None
 
     @property
     def reads(self) -> bool:
@@ -122,7 +124,8 @@ class Live:
             except StoreError as error:
                 earlier = Known(self._identity, False, None, problem=str(error))
             self._bases = self._based()
-            if all(base.fp for base in self._bases):
+            self._made = self._code()
+            if self._made is not None and all(base.fp for base in self._bases):
                 self._passed.order = Order()
         if not self._reuse:
             earlier = None
@@ -149,6 +152,15 @@ class Live:
         finally:
             self._watch.turn(aside=was)
 
+    def _code(self) -> str | None:
+        """The fingerprint of the code that reads; None for code that has none."""
+        if not isinstance(self._source, Given):
+            return "incnb 1"  # another number when the same bytes would make other items
+        try:
+            return fingerprint(type(self._source.own)).hex()
+        except Unfingerprintable:
+            return None
+
     def _based(self) -> list[Dependency]:
         """What the body looks things up in, as it is now."""
         found = []
@@ -163,6 +175,9 @@ class Live:
         for effect in earlier.allowed:
             if not logic.allows(effect):
                 return Reason(Code.EFFECT, "", effect, f"it was saved under --allow {effect}, which is not given now")
+        if earlier.made != self._made:
+            name = type(self._source.own).__qualname__ if isinstance(self._source, Given) else "incnb"
+            return Reason(Code.CODE, "code", name, "changed")
         if self._ttl is not None:
             return Reason(Code.EXPIRED, "", "--ttl", "--ttl asks how old each item is")
         try:
@@ -263,7 +278,7 @@ class Live:
                 known = earlier.adding(cursor, relied)
                 allowed |= set(earlier.allowed)
             last = marshal.dumps(self._item, 2) if self._handed and _is_plain(self._item) else b""
-            known = replace(known, order=names, last=last, allowed=tuple(sorted(allowed)))
+            known = replace(known, order=names, last=last, allowed=tuple(sorted(allowed)), made=self._made or "")
             Cursors(self._store.root).save(self._spec.code, known)
             if earlier is not None:
                 orders.drop([name for name in earlier.order if name not in names])
