@@ -7,7 +7,7 @@ lambdas, and the targets of comprehensions, belongs to scopes of their own; a wa
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from incnb.analysis.flow import never_suppresses
@@ -44,9 +44,10 @@ class Effect:
     `op` is the method's name, `setitem` or `aug`. `target` is the name whose object is changed, `keyed` says that the
     change is at `target[key]` (`groups[k].append(v)`, `d[k] += v`; always for `setitem`). `operator` is the class name
     of the operator of `aug`, otherwise empty. `operands` are told in the order in which they are evaluated; number
-    `key_at` of them is the key, -1 if there is none. `sure`: it happens in every item that ends normally. `caught`: the
-    item goes on if it fails; it may be recorded only where it cannot fail by what `target` holds already, that is,
-    `setitem` on a dict, a keyed change on a defaultdict or a Counter, `aug` on a number or a string.
+    `key_at` of them is the key, -1 if there is none. `sure`: it happens in every item that ends normally. `caught`:
+    if it fails, the item goes on, perhaps on another way. Items of such a loop stand for themselves only if it cannot
+    fail by what `target` holds already: `setitem` on a dict, a keyed change on a defaultdict with a factory or on a
+    Counter, `aug` on a number or a string; what has no key on whatever has the method.
     """
 
     op: str
@@ -125,10 +126,14 @@ def named(node: ast.AST) -> tuple[str, ...]:
     return binds(node)
 
 
-def bound_in(*nodes: ast.AST) -> frozenset[str]:
-    """The names that `nodes` bind or delete in their own scope, other than by `name += value` alone."""
-    augmented = {id(n.target) for n in own(*nodes) if isinstance(n, ast.AugAssign)}
-    return frozenset(name for n in own(*nodes) if id(n) not in augmented for name in binds(n))
+def bound_in(*nodes: ast.AST, targets: Iterable[str] = ()) -> frozenset[str]:
+    """The names that `nodes` bind or delete in their own scope.
+
+    A name that is bound by nothing but `name += value` is not among them, unless it is one of `targets`.
+    """
+    augmented = {id(n.target): n.target for n in own(*nodes) if isinstance(n, ast.AugAssign)}
+    plainly = frozenset(name for n in own(*nodes) if id(n) not in augmented for name in binds(n))
+    return plainly.union(name for n in augmented.values() for name in binds(n) if name in targets)
 
 
 def parts_of(node: LoopNode) -> list[ast.AST]:

@@ -114,11 +114,10 @@ def _loop(index: int, node: LoopNode) -> Loop:
     names = tuple(dict.fromkeys(names))
     flat = _flat(target)
     effects = Effects.of(node)
-    bound = bound_in(*parts)
+    bound = bound_in(*parts, targets=names)
     accumulators = frozenset(effect.target for _, _, effect in effects.found)
-    aside = {id(shape.target) for _, shape, _ in effects.found}
     by_strings = any(not NAME_READERS.isdisjoint(mentions(part)) for part in parts)
-    keyed = () if by_strings else keyed_reads(parts, frozenset(names) - bound, bound | accumulators, aside)
+    keyed = () if by_strings else keyed_reads(parts, frozenset(names) - bound, bound | accumulators)
     residual = _residual(target, parts, effects, {id(chain): name for chain, _, name in keyed})
     analysis = analyse(residual)
     sure = _sure(residual, parts, analysis.sure, analysis.leaving) & bound if is_for else frozenset()
@@ -141,7 +140,7 @@ def _loop(index: int, node: LoopNode) -> Loop:
         maybe=bound - sure,
         accumulators=accumulators,
         residual=residual,
-        keyed_reads=tuple(dict.fromkeys((read, name) for _, read, name in keyed)),
+        keyed_reads=tuple({(read.place, name): (read, name) for _, read, name in keyed}.values()),
         why=why,
     )
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from incnb.analysis.cell import analyse
+from incnb.analysis.flow import never_suppresses
 from incnb.analysis.items import METHODS, Effects, LoopNode, binds, blocks_of, named, own, own_jumps, text_of
 from incnb.analysis.mentions import identifiers
 from incnb.analysis.records import CellAnalysis
@@ -53,11 +54,24 @@ def _of_the_loop(node: LoopNode, iterable: ast.expr) -> Iterator[str]:
     else:
         if len(node.generators) > 1:
             yield f"the comprehension in line {node.lineno} has more than one `for`"
+        for element in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
+            for kept in _kept(element):
+                yield f"{_said(kept)} outlives its item and sees the names of later ones"
         if node.generators[0].is_async:
             yield f"`async for` (line {node.lineno}): other code may run between items"
     for part in ast.walk(node.target if isinstance(node, ast.For | ast.AsyncFor) else node.generators[0].target):
         if isinstance(part, ast.Attribute | ast.Subscript):
             yield f"`{text_of(part)}` (line {node.lineno}), where the loop stores its items, is not a name"
+
+
+def _kept(node: ast.expr) -> Iterator[ast.expr]:
+    """The functions and generators that an element evidently is or holds."""
+    if isinstance(node, ast.Lambda | ast.GeneratorExp):
+        yield node
+    elif isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict | ast.IfExp | ast.BoolOp):
+        for part in ast.iter_child_nodes(node):
+            if isinstance(part, ast.expr):
+                yield from _kept(part)
 
 
 def _of_statements(parts: list[ast.AST], bound: frozenset[str], targets: set[str], effects: Effects) -> Iterator[str]:
@@ -96,7 +110,7 @@ def _of_statements(parts: list[ast.AST], bound: frozenset[str], targets: set[str
                 yield f"`{name}` (line {getattr(node, 'lineno', 0)}) is not the cell's own name"
     for part in parts:
         if isinstance(part, ast.stmt):
-            yield from _in_parts([part], bound, caught=False)
+            yield from _in_parts([part], caught=False)
 
 
 def _stored(statement: ast.stmt) -> list[ast.expr]:
@@ -117,14 +131,15 @@ def _changes_a_target(node: ast.expr, targets: set[str]) -> bool:
     return _root(node.func.value) in targets
 
 
-def _in_parts(body: list[ast.stmt], bound: frozenset[str], *, caught: bool) -> Iterator[str]:
+def _in_parts(body: list[ast.stmt], *, caught: bool) -> Iterator[str]:
     """Statements that may have bound some of their names when they fail, where the item goes on."""
     for statement in body:
-        if caught and _has_parts(statement):
+        own_net = isinstance(statement, ast.With) and not all(never_suppresses(i.context_expr) for i in statement.items)
+        if (caught or own_net) and _has_parts(statement):
             yield f"{_said(statement)} may fail half way and the item goes on"
         inner = caught or isinstance(statement, ast.With) or bool(getattr(statement, "handlers", None))
         for block in blocks_of(statement):
-            yield from _in_parts(block, bound, caught=inner)
+            yield from _in_parts(block, caught=inner)
 
 
 def _has_parts(statement: ast.stmt) -> bool:
@@ -133,9 +148,8 @@ def _has_parts(statement: ast.stmt) -> bool:
     if isinstance(statement, ast.Delete):
         return len(statement.targets) > 1 or not isinstance(statement.targets[0], ast.Name | ast.Subscript)
     if isinstance(statement, ast.With):
-        return (
-            len([item for item in statement.items if item.optional_vars is not None]) > 0 and len(statement.items) > 1
-        )
+        into = [item.optional_vars for item in statement.items if item.optional_vars is not None]
+        return bool(into) and (len(statement.items) > 1 or not isinstance(into[0], ast.Name))
     if isinstance(statement, ast.Assign):
         several = len(statement.targets) > 1
         return any(several or _is_deep(t) for t in statement.targets) and bool(_names_in(statement.targets))

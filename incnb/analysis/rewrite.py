@@ -193,7 +193,9 @@ class _Rewriting:
 
 
 def _placed(node: ast.expr, at: ast.AST) -> ast.expr:
+    """At the very start of `at`: Python takes the line of a method call from where the method's name ends."""
     for part in ast.walk(node):
         if isinstance(part, ast.expr):
             ast.copy_location(part, at)
+            part.end_lineno, part.end_col_offset = part.lineno, part.col_offset
     return node

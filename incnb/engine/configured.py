@@ -34,6 +34,7 @@ class Configured:
 
     def __init__(self, namespace: dict[str, Any]):
         self._namespace = namespace
+        self.own = ""  # a statement of a loop's body that configures something
         self._statements: dict[str, dict[str, tuple[str, list[Any]]]] = {}
 
     def take(self, tree: ast.AST) -> None:
@@ -52,6 +53,16 @@ class Configured:
                 for target in targets:
                     if isinstance(target, ast.Attribute | ast.Subscript):
                         self._store(target)
+
+    def after(self, body: list[ast.stmt], line: int, inside: ast.Module) -> Configured:
+        """What is configured when a loop in this line of a cell begins; `own` is what its body, `inside`, configures."""
+        found = Configured(self._namespace)
+        found.take(ast.Module([*inside.body, ast.Pass()], []))
+        found.own = next((statement for noted in found._statements.values() for statement in noted), "")
+        found._statements = {top: dict(noted) for top, noted in self._statements.items()}
+        before = [statement for statement in body if (statement.end_lineno or 0) < line]
+        found.take(ast.Module([*before, ast.Pass()], []))
+        return found
 
     def digest(self, top: str) -> str:
         """The fingerprint of what was configured in a package, 32 hexadecimal digits."""

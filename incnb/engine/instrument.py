@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
 from incnb.engine.live import Live
-from incnb.engine.loops import ItemLoop
+from incnb.engine.loops import ItemLoop, is_plain
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
 from incnb.outputs.events import replay as play
@@ -45,18 +45,23 @@ class ItemComprehension(ItemLoop):
 
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
         __tracebackhide__ = True
-        assert self._run.watch is not None
+        assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
+        touched, plain = self._run.watch.started.touched, is_plain(iterator)
         progress, tally = self._progress, self._tally
         try:
             if self.live is not None:
                 yield from self._all_put_back(self.live)
             while self._active:
+                touched()
                 try:
                     item = next(iterator)
                 except StopIteration:
-                    self._end()
+                    turn(aside=True)
+                    self.close()
                     return
+                if not plain and touched() is not False:
+                    self.passed.dirty()
                 turn(aside=True)
                 self.hit = self._reused(item)
                 key = self._key_now
@@ -104,6 +109,8 @@ def instrumented(
     """The body of a cell with its loops rewritten, and their hooks by number. `reuse`: not if all must execute."""
     loops = loops_of(tree)
     run.units = [spec for spec in loops if spec.why is not None]
+    if "resize" in run.analysis.attributes:
+        return tree, {}  # nobody else may hold the array
     if any(finding.kind == "unsafe" for finding in run.analysis.findings):
         return tree, {}
     hooks: dict[int, ItemLoop] = {}

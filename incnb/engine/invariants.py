@@ -38,7 +38,9 @@ class Invariants:
         self._looked: list[Found] = []
         self._states = states.read(but=ambient.GENERATORS)
         self._generators = _generators()
-        self.cost = 0.0  # seconds that looking took last
+        self.cost = self.read_cost = 0.0  # seconds that looking took last
+        read = [key[1] for key in closure.found if key[0] is Kind.AMBIENT and key[1] in self._states]
+        self._plain = {locator: ambient.PROBES[locator].read() for locator in read}
         self._take()
 
     def _take(self) -> None:
@@ -66,11 +68,19 @@ class Invariants:
         """The first thing that is not as it was when the loop began, in words; None if all is."""
         began = time.perf_counter()
         try:
-            return self._moved()
+            return self._read_differs() or self._state_differs()
         finally:
             self.cost = time.perf_counter() - began
 
-    def _moved(self) -> str | None:
+    def read_moved(self) -> str | None:
+        """The same of what items read only: whatever else moved, an item that was recorded did not read it."""
+        began = time.perf_counter()
+        try:
+            return self._read_differs()
+        finally:
+            self.read_cost = time.perf_counter() - began
+
+    def _read_differs(self) -> str | None:
         if len(self._closure.found) > self._known:
             self._take()
         for namespace, name, value, code in self._fixed:
@@ -79,21 +89,24 @@ class Invariants:
                 return f"{name} was bound to something else"
             if code is not None and now.__code__ is not code:
                 return f"{name}() changed"
+        for locator, state in self._plain.items():
+            if ambient.PROBES[locator].read() != state:
+                return f"{locator} changed"
+        for one in self._looked:
+            dependency = one.dependency
+            found = self._environment.fresh(dependency.kind, dependency.locator)
+            if found.fp != dependency.fp:
+                return f"{dependency.locator} changed"
+        return None
+
+    def _state_differs(self) -> str | None:
         generators = _generators()
         for locator, state in self._generators.items():
             if not _same(state, generators.get(locator)):
                 return f"random numbers were drawn ({locator})"
         self._generators = {**generators, **self._generators}
-        now_states = states.read(but=ambient.GENERATORS)
-        for locator in now_states:
-            if not states.same(self._states, now_states, locator):
-                return f"{locator} changed"
-        for one in self._looked:
-            dependency = one.dependency
-            now = self._environment.fresh(dependency.kind, dependency.locator)
-            if now.fp != dependency.fp:
-                return f"{dependency.locator} changed"
-        return None
+        now = states.read(but=ambient.GENERATORS)
+        return next((f"{locator} changed" for locator in now if not states.same(self._states, now, locator)), None)
 
 
 def _place(found: Found, names: dict[str, Any]) -> tuple[dict[str, Any], str] | None:

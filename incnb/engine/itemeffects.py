@@ -7,9 +7,10 @@ object got there; it needs that the object changes in no other way, and tells th
 from __future__ import annotations
 
 import ast
+import collections
 import contextlib
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from incnb.analysis.items import Effect
@@ -40,9 +41,36 @@ def unfit(effect: Effect, namespace: dict[str, Any]) -> str | None:
     sums = effect.op == "aug" and not effect.keyed and cls.__module__.partition(".")[0] in _SUMS
     if full not in _PLACES and not sums:
         return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
+    if effect.caught and not _never_fails(effect, value):
+        return f"`{effect.text}` (line {effect.line}) may fail by what is there already, and the item goes on"
     if cls.__name__ == "defaultdict" and value.default_factory not in (*_FACTORIES, None):
         return f"`{effect.target}` fills itself by a function"
     return None
+
+
+def _never_fails(effect: Effect, value: Any) -> bool:
+    """Whether an effect succeeds whatever its target holds already."""
+    cls = type(value)
+    if effect.op == "setitem":
+        return cls in (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
+    if effect.keyed:
+        return cls is collections.Counter or (cls is collections.defaultdict and value.default_factory is not None)
+    return effect.op != "aug" or cls in (int, float, complex, str)
+
+
+def fits(effects: Iterable[tuple[int, tuple[Any, ...]]], slots: Sequence[Effect], namespace: dict[str, Any]) -> bool:
+    """Whether what recorded effects change is there; where a key is missing, the item runs and says so itself."""
+    made: set[tuple[str, Any]] = set()
+    for slot, operands in effects:
+        effect = slots[slot]
+        if effect.op in ("setitem", "setdefault"):
+            made.add((effect.target, operands[max(effect.key_at, 0)]))
+        elif effect.keyed:
+            place, key = namespace[effect.target], operands[effect.key_at]
+            there = not isinstance(place, dict) or key in place or getattr(place, "default_factory", None) is not None
+            if not (there or isinstance(place, collections.Counter) or (effect.target, key) in made):
+                return False
+    return True
 
 
 def is_inside(effect: Effect, operands: list[Any], told: list[tuple[int, tuple[Any, ...]]], place: Any) -> bool:

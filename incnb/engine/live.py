@@ -19,6 +19,7 @@ import ast
 import marshal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, final
 
 from incnb.analysis.loops import Loop
@@ -106,6 +107,11 @@ class Live:
         self._made: str | None = None
 
     @property
+    def quiet(self) -> bool:
+        """Whether nothing of the user's runs when it is advanced."""
+        return isinstance(self._source, Lines)
+
+    @property
     def reads(self) -> bool:
         """Whether this is what the loop goes over; paths are listed as ever."""
         return not isinstance(self._source, Paths)
@@ -146,7 +152,7 @@ class Live:
 
     def _asked(self, question: Any) -> Any:
         """What the source answers. What a source of the user's does for it is the cell's doing."""
-        was = self._watch.turn(aside=isinstance(self._source, Lines))
+        was = self._watch.turn(aside=self.quiet)
         try:
             return question()
         finally:
@@ -225,6 +231,16 @@ class Live:
         self.reasons = [Reason(Code.SOURCE, "source", shorten(self._identity), told)]
         return None
 
+    def rewind(self, done: int, found: int) -> None:
+        """Of the items `found`, only those `done` could be put back: read the others, and stay where we were."""
+        self._passed.skipped(done - found, 0.0, [])
+        self._passed.order = None
+        self._earlier, self._ahead = None, []
+        self._pairs = iter(self._source.read(None))
+        self._asked(lambda: list(islice(self._pairs, done)))
+        told = "is read from its start: what its items change is not there"
+        self.reasons = [Reason(Code.SOURCE, "source", shorten(self._identity), told)]
+
     # -- items
 
     def __iter__(self) -> Live:
@@ -235,7 +251,7 @@ class Live:
         if self._ahead:
             pair = self._ahead.pop()
         else:
-            was = self._watch.turn(aside=True) if isinstance(self._source, Lines) else None
+            was = self._watch.turn(aside=True) if self.quiet else None
             try:
                 pair = next(self._pairs)
             except StopIteration:

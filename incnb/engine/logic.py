@@ -124,6 +124,21 @@ class Logic:
         """What is not as it was when the loop began, in words."""
         return self._invariants.moved() if self._invariants is not None else "it was not looked at"
 
+    def read_moved(self) -> str | None:
+        """The same of what items read only."""
+        return self._invariants.read_moved() if self._invariants is not None else "it was not looked at"
+
+    @property
+    def read_cost(self) -> float:
+        """Seconds that this took last."""
+        return self._invariants.read_cost if self._invariants is not None else 0.0
+
+    def let_go(self) -> None:
+        """Hold none of the user's objects any more."""
+        self.closure.let_go()
+        self.environment.forget()
+        self._invariants = self._inputs = None
+
     @property
     def cost(self) -> float:
         """Seconds that it took last to see whether anything moved."""

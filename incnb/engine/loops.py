@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis import analyse
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import applier, unfit
+from incnb.engine.itemeffects import applier, fits, unfit
 from incnb.engine.itemkeys import Keys
 from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
@@ -35,7 +35,7 @@ from incnb.engine.slices import Slices
 from incnb.engine.told import Telling
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
-from incnb.model import Code, IncnbError, Kind, Reason, shorten
+from incnb.model import Code, Dependency, IncnbError, Kind, Reason, shorten
 from incnb.outputs.effects import is_seen
 from incnb.outputs.events import replay as play
 from incnb.outputs.variables import has_finalizer
@@ -65,6 +65,11 @@ class ItemLoop(Telling):
         self._run = run
         self._reuse = reuse
         self._progress: Progress | None = None
+        self._closed = False
+        self._ran: list[CodeType] = []
+        self._met: list[Dependency] = []  # that reused items relied on, beside code and values
+        self._configs: list[str] = []  # the Configs that they may have read
+        self._needs_keys = any(effect.keyed and effect.op != "setitem" for effect in spec.effects)
         self._apply: list[Callable[..., Any]] = []
         self._key_now: bytes | None = None
         self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
@@ -103,24 +108,31 @@ class ItemLoop(Telling):
 
     def _each(self, iterator: Iterator[Any]) -> Iterator[Any]:
         __tracebackhide__ = True
-        assert self._run.watch is not None
+        assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
-        plain = type(iterator) in _PLAIN_ITERATORS
+        plain = is_plain(iterator)
         progress, tally = self._progress, self._tally
         advance = iterator.__next__
+        touched = self._run.watch.started.touched
         try:
             if self.live is not None and self.live.packed:
                 self._put_back(self.live)
             if plain:
                 turn(aside=True)
             while self._active:
+                if not plain:
+                    touched()
+                    turn(aside=False)
                 try:
                     item = advance()
                 except StopIteration:
-                    self._end()
+                    turn(aside=True)
+                    self.close()
                     return
                 if not plain:
                     turn(aside=True)
+                    if touched() is not False:
+                        self.passed.dirty()
                 if not self._reused(item):
                     key = self._key_now
                     turn(aside=False)
@@ -129,8 +141,6 @@ class ItemLoop(Telling):
                     seconds = time.perf_counter() - began
                     turn(aside=True)
                     self._item_ended(key, seconds)
-                if not plain:
-                    turn(aside=False)
                 if progress is not None:
                     progress.step(tally.executed, tally.reused)
         finally:
@@ -153,6 +163,9 @@ class ItemLoop(Telling):
                 return False
             if packed.groups is not None:
                 self._packer.load(packed, self._keys.roots)
+            if self._needs_keys and not fits(packed.effects, self.spec.effects, self._namespace):
+                passed.unfit()
+                return False
         except (StoreError, LoadError, LookupError, ValueError, EOFError, TypeError, AttributeError) as error:
             self._key_now = None
             passed.tally.why[Reason(Code.UNRESTORABLE, "item", "", str(error) or type(error).__name__)] += 1
@@ -168,13 +181,14 @@ class ItemLoop(Telling):
         assert self._run.watch is not None
         was = self._run.watch.turn(aside=True)
         try:
-            *before, last = live.packed
-            live.packed = []
-            for packed in before:
+            found, live.packed = live.packed, []
+            for done, packed in enumerate(found, 1):
+                if self._needs_keys and not fits(packed.effects, self.spec.effects, self._namespace):
+                    live.rewind(done - 1, len(found))
+                    return
+                if done == len(found) and live.last is not None:
+                    self._bind(*live.last)
                 self._redo(packed)
-            if live.last is not None:
-                self._bind(*live.last)
-            self._redo(last)
         finally:
             self._run.watch.turn(aside=was)
 
@@ -231,25 +245,25 @@ class ItemLoop(Telling):
         if not passed.on:
             self._active = False
 
-    def _end(self) -> None:
-        """The iterable has come to its end."""
-        was = self._run.watch.turn(aside=True) if self._run.watch is not None else False
-        try:
-            self.close()
-        finally:
-            if self._run.watch is not None:
-                self._run.watch.turn(aside=was)
-
     def close(self) -> None:
         """The loop has ended, in whatever way; idempotent."""
-        if self._active and self.passed is not None:
-            self._active = False
-            try:
-                self.passed.close()
-                if self.live is not None:
-                    self.live.close()
-            except Exception as error:
-                self._fault(error)
+        passed = self.passed
+        if self._closed or passed is None:
+            return
+        self._closed, self._active = True, False
+        try:
+            passed.close()
+            if self.live is not None:
+                self.live.close()
+            self._ran = passed.ran()
+            some = passed.tally.reused
+            self._met = [*passed.files, *passed.met()] if some else []
+            self._configs = [place.locator for place, _ in passed.logic.closure.configs] if some else []
+            passed.logic.let_go()
+        except Exception as error:
+            self._fault(error)
+        if self._run.watch is not None:
+            self._run.watch.started.once()
 
     # -- what the cell relies on thereby
 
@@ -271,22 +285,19 @@ class ItemLoop(Telling):
 
     def reused(self) -> list[CodeType]:
         """The functions that reused items had run."""
-        return self.passed.ran() if self.passed is not None else []
+        return self._ran
 
     def add_to(self, closure: Closure) -> None:
         """What reused items relied on beyond the code of the body, the cell relies on."""
-        passed = self.passed
         why = self.live.add_to(closure) if self.live is not None else None
         if why is not None:
             self._run.problems.append(self._reason("source", why))
-        if passed is None or not (passed.used or self.live is not None):
-            return
-        for dependency in [*passed.files, *passed.met()]:
+        for dependency in self._met:
             closure.take(dependency)
-        for place, _ in passed.logic.closure.configs:
-            if (Kind.CONFIG, bindings.TYPE + place.locator) in closure.found:
-                closure.add(Kind.CONFIG, place.locator)
-                closure.hold((Kind.CONFIG, place.locator))
+        for locator in self._configs:
+            if (Kind.CONFIG, bindings.TYPE + locator) in closure.found:
+                closure.add(Kind.CONFIG, locator)
+                closure.hold((Kind.CONFIG, locator))
 
     # -- before the first item
 
@@ -301,7 +312,11 @@ class ItemLoop(Telling):
             return False
         analysis = analyse(spec.residual)
         analysis.deleted -= spec.sure | spec.maybe | set(spec.names)
-        environment = session.environment()
+        configured = session.configured.after(run.body, spec.line, spec.residual)
+        if configured.own:
+            self.off = self._reason(configured.own, f"`{configured.own}` configures a library")
+            return False
+        environment = session.environment(configured=configured.of)
         environment.asked = run.environment.asked
         started = run.watch.started
         started.afresh(restart=True)
@@ -326,7 +341,8 @@ class ItemLoop(Telling):
             return False
         name = code.co_filename
         logic.is_of_body = lambda one: one.co_filename == name
-        self._packer = Packer(session.store, namespace, lambda: logic.inputs)
+        closures = spec.kind == "for"
+        self._packer = Packer(session.store, namespace, lambda: logic.inputs, closures=closures)
         self._slices = Slices(run.watch, run.capture)
         self._keys = Keys(spec, logic, namespace, looked_up)
         self._apply = [applier(effect, namespace) for effect in spec.effects]
@@ -377,6 +393,11 @@ class ItemLoop(Telling):
         if self.passed is not None:
             self.passed.stop(reason)
         self._session.item_fault(error)
+
+
+def is_plain(iterator: Any) -> bool:
+    """Whether nothing of the user's runs when an iterator is advanced."""
+    return type(iterator) in _PLAIN_ITERATORS or (type(iterator) is Live and iterator.quiet)
 
 
 def _binding(target: ast.expr) -> ast.Module:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import xxhash
 
+from incnb.dependencies import ambient
 from incnb.engine import decide
 from incnb.engine.logic import Logic
 from incnb.engine.payload import Outcome, Packed, Packer
@@ -106,8 +107,8 @@ class Pass:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing moved, and everything that ran is written."""
-        return self.on and self._recording and not self._dirty and not self._journal.pending
+        """Whether nothing was seen to move, and nothing waits to be written."""
+        return self.on and self._recording and not self._journal.pending
 
     def set_of(self, digest: bytes) -> bytes | None:
         """What is written of a set of dependencies that an item of this pass relied on."""
@@ -153,14 +154,28 @@ class Pass:
         self.files += recorded
         return None
 
+    def unfit(self) -> None:
+        """What was found cannot be done again on what is there now."""
+        self.tally.reused -= 1
+        self.tally.why[Reason(Code.UNRESTORABLE, "item", "", "what it changed is not there")] += 1
+
+    def dirty(self) -> None:
+        """Code of ours ran between items: what they read may have moved."""
+        self._dirty = True
+
     def _clean(self, seconds: float) -> bool:
         """Whether what ran before in this pass has moved nothing; items run on where that is too dear to tell."""
         budget = 0.05 + SHARE * (time.perf_counter() - self._started) + 0.5 * (self.tally.saved + seconds)
-        if self._looking + self.logic.cost > budget:
+        if self._looking + self.logic.read_cost > budget:
             self.tally.why[Reason(Code.NOT_SAVED, "item", "", "too costly to check")] += 1
             return False
-        self.settle()
-        return self.on
+        moved = self.logic.read_moved()
+        self._looking += self.logic.read_cost
+        if moved is not None:
+            self.stop(Reason(Code.NOT_SAVED, "item", moved, f"{moved} while items ran"))
+            return False
+        self._dirty = False
+        return True
 
     # -- after an item
 
@@ -243,7 +258,7 @@ class Pass:
 
     def close(self) -> None:
         """The pass has ended, in whatever way."""
-        if self.on and (self._dirty or self._journal.pending):
+        if self.on and self._journal.pending:
             self.settle()
 
     def release(self) -> None:
@@ -263,4 +278,5 @@ class Pass:
 
     def met(self) -> list[Dependency]:
         """Files and variables of the environment that were met while the reused items ran."""
-        return [d for d in self._sets() if d.kind in (Kind.FILE, Kind.ENV)]
+        found = [d for d in self._sets() if d.kind in (Kind.FILE, Kind.ENV)]
+        return found + [d for d in self._sets() if d.locator == ambient.FOLDER]

@@ -14,6 +14,7 @@ import json
 import marshal
 import pickle
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,7 +53,9 @@ class Outcome:
 class Packer:
     """Turns outcomes into bytes and back, for one loop. `inputs` gives the objects that items may refer to."""
 
-    def __init__(self, store: Store, namespace: dict[str, Any], inputs: Callable[[], Inputs]):
+    def __init__(self, store: Store, namespace: dict[str, Any], inputs: Callable[[], Inputs], *, closures: bool = True):
+        """`closures`: functions may be kept; not those of a comprehension, whose items share its variables."""
+        self._closures = closures
         self._store = store
         self._namespace = namespace
         self._inputs = inputs
@@ -156,6 +159,10 @@ class Packer:
             values |= dict(zip(names, operands, strict=True))
             layout.append((slot, names))
         values |= outcome.binds
+        if not self._closures:
+            owned = owned_in(self._namespace)
+            if any(type(part) is types.CellType for v in values.values() for part in held(v, owned).values()):
+                raise NotSaved("it keeps a function that looks at variables of the comprehension")
         inputs = self._inputs()
         # classes that print while they are pickled print into nobody's cell
         quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())

@@ -248,18 +248,25 @@ class Session:
         binds = frozenset(analysis.sure - {read.name for read in analysis.reads})
         self.pending.before_cell(mentions(tree), binds=binds)
 
-    def environment(self, *, peek: bool = False, load: Callable[[str], None] | None = None) -> Environment:
+    def environment(
+        self,
+        *,
+        peek: bool = False,
+        load: Callable[[str], None] | None = None,
+        configured: Callable[[str], tuple[str, str]] | None = None,
+    ) -> Environment:
         """What everything is now. `peek`: by the fingerprints of values that are not loaded, where they tell."""
+        configured = configured or self._configuration
         pending = self.pending
         load = load or pending.bring_in
         if not peek:
-            return Environment(self.namespace, load=load, load_all=pending.bring_in_all, configured=self._configuration)
+            return Environment(self.namespace, load=load, load_all=pending.bring_in_all, configured=configured)
         return Environment(
             self.namespace,
             peek=pending.peek,
             load=load,
             alone=pending.alone,
-            configured=self._configuration,
+            configured=configured,
             is_pending=pending.groups.__contains__,
         )
 

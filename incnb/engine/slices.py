@@ -9,19 +9,26 @@ be remembered there for later items, so it counts for all that come after.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, final
 
-from incnb.dependencies import env
+from incnb.dependencies import ambient, env
 from incnb.engine.files import Judge
 from incnb.fingerprint import files
 from incnb.model import Dependency
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
+from incnb.outputs.leftovers import POOLS, open_figures
+from incnb.outputs.started import Started
 from incnb.outputs.streams import Capture
 
+MANY_CALLS = 20_000  # of code of ours, before what they cost is looked at
+CALL = 2e-7  # seconds that telling one costs, about
+SHARE = 0.05  # of the time, that it may cost
 _DEPTH = 3  # how deep in an item texts are looked for
 _PARTS = 200
 
@@ -44,6 +51,8 @@ class Slices:
     def __init__(self, watch: Watch, capture: Capture | None):
         self._watch = watch
         self._capture = capture
+        self._threads = threading.active_count()
+        self._began = time.perf_counter()
         self._entries = self._told = self._variables = self._set = self._shown = 0
 
     def begin(self) -> None:
@@ -63,6 +72,8 @@ class Slices:
         watch = self._watch
         journal = watch.journal
         seen = Seen(ran=watch.started.since)
+        if watch.started.calls > MANY_CALLS:
+            self._heeds(watch.started)
         if watch.told != self._told:
             latest = watch.latest
             seen.trouble = latest.what if latest is not None else "something was done that cannot be replayed"
@@ -70,6 +81,10 @@ class Slices:
             seen.trouble = f"it set the environment variable {next(reversed(watch.variables))}"
         elif journal.problems:
             seen.trouble = journal.problems[0]
+        elif open_figures():
+            seen.trouble = "a matplotlib figure is left open"
+        elif threading.active_count() > self._threads and self._left_thread():
+            seen.trouble = "it left a thread running"
         if self._capture is None:
             seen.trouble = seen.trouble or "what it shows is not seen"
         elif self._capture.noted != self._shown:
@@ -84,6 +99,17 @@ class Slices:
             self._files(seen, item)
         return seen
 
+    def _left_thread(self) -> bool:
+        """Whether there are more threads for good; pools of libraries keep theirs."""
+        known, self._threads = self._threads, threading.active_count()
+        mine = [t for t in threading.enumerate() if not t.name.startswith(POOLS)]
+        return len(mine) > known
+
+    def _heeds(self, started: Started) -> None:
+        """Telling which functions an item ran costs something a call; where that is much, all count for all items."""
+        if started.calls > MANY_CALLS and started.calls * CALL > SHARE * (time.perf_counter() - self._began):
+            started.once()
+
     def _files(self, seen: Seen, item: Sequence[Any]) -> None:
         part = self._watch.journal.since(self._entries)
         judged = Judge(part).judge()
@@ -95,6 +121,9 @@ class Slices:
         if changed is not None:
             seen.trouble = f"it changed {changed.given}"
             return
+        if judged.absolute:
+            now = ambient.resolve(ambient.FOLDER)
+            seen.shared.append(Dependency(now.kind, ambient.FOLDER, now.fp or "", now.shown))
         mentions = texts(item)
         for dependency in judged.dependencies:
             path = _path(dependency.locator)

@@ -1,4 +1,4 @@
-"""What the rewritten body of a loop tells while an item runs: operands, effects that happened, names bound, failures."""
+"""What the rewritten body of a loop tells while an item runs: operands, effects, names bound, failures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Telling:
         self.holes: list[Failed] = []
         self._namespace = namespace
         self._active = False  # whether items are told apart
+        self._begun = False  # an effect whose operands were told, and that has not happened yet
         self._operands: list[Any] = []
         self._effects: list[tuple[int, tuple[Any, ...]]] = []
         self._bound: dict[str, bool] = {}
@@ -37,6 +38,7 @@ class Telling:
     def _afresh(self) -> None:
         """An item begins."""
         self._effects = []
+        self._begun = False
         if self._bound:
             self._bound = {}
         self._unsaved = ""
@@ -44,6 +46,9 @@ class Telling:
 
     def start(self, slot: int, value: Any) -> Any:
         """The first operand of an effect."""
+        if self._begun:
+            self._unsaved = self._unsaved or f"`{self.spec.effects[slot].text}` was begun and not ended"
+        self._begun = True
         self._operands = [value]
         return value
 
@@ -57,6 +62,7 @@ class Telling:
         if not self._active:
             self._done.append(slot)
             return
+        self._begun = False
         operands = self._operands
         effect = self.spec.effects[slot]
         if self._copied[slot] or effect.keyed:

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any
 
-_POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask",
+POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask",
           "Profile", "IO loop", "loky", "joblib", "tqdm", "TMonitor", "QueueManagerThread", "pydevd", "IPython",
           "Thread-tqdm")  # fmt: skip
 
@@ -32,7 +32,7 @@ class Snapshot:
                 thread.join(0.1)  # of a pool that was just told to end
         for thread in threading.enumerate():
             mine = thread not in self._threads and thread.is_alive() and not self._is_shells(thread)
-            if mine and not thread.name.startswith(_POOLS):
+            if mine and not thread.name.startswith(POOLS):
                 found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
         for task in _tasks() - self._tasks:
             if not task.done() and not is_kernel_task(task):

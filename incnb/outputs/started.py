@@ -55,6 +55,16 @@ class Started:
         """The ids of the code of ours that started since `afresh`; None when that cannot be told."""
         return None if self._item is None or not self._watched else frozenset(self._item)
 
+    def touched(self) -> bool | None:
+        """Whether code of ours started since this was asked, or since `afresh`; None when that cannot be told."""
+        item = self._item
+        if item is None or not self._watched:
+            return None
+        if not item:
+            return False
+        item.clear()
+        return True
+
     def code(self, ident: int) -> CodeType:
         """The code with an id of `since`."""
         return self._seen[ident]

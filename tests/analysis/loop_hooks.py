@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import collections
 import contextlib
 import copy
 import operator
@@ -38,18 +39,19 @@ class Item:
 
 
 class Hook:
-    def __init__(self, loop: Loop, namespace: dict[str, Any], known: dict[int, Item], reuse: Callable[[int], bool]):
+    def __init__(self, loop: Loop, namespace: dict[str, Any], known: dict[str, Item], reuse: Callable[[str], bool]):
         self.loop, self.namespace, self.known, self.reuse = loop, namespace, known, reuse
-        self.records: dict[int, Item] = {}
+        self.records: dict[str, Item] = {}
         self.hit = False
         self.now = Item()
         self.pending: dict[int, list[Any]] = {}
 
     def items(self, iterable: Iterable[Any]) -> Iterator[Any]:
-        for at, item in enumerate(iterable):
-            self.hit = at in self.known and self.reuse(at)
+        for item in iterable:
+            key = self.key(item)
+            self.hit = key in self.known and self.reuse(key)
             if self.hit:
-                self.now = copy.deepcopy(self.known[at])
+                self.now = copy.deepcopy(self.known[key])
                 if self.loop.kind == "for":
                     self.bind_target(item)
                     for slot, operands in self.now.effects:
@@ -60,11 +62,16 @@ class Hook:
             else:
                 self.now, self.pending = Item(), {}
             yield item
-            if not self.hit and not self.now.failed:
+            if not self.hit and not self.now.failed and self.can_record():
                 for name in self.loop.sure:
                     self.now.names[name] = self.namespace[name]
                 with contextlib.suppress(TypeError):  # modules and the like are not copied, so not recorded
-                    self.records[at] = copy.deepcopy(self.now)
+                    self.records[key] = copy.deepcopy(self.now)
+
+    def key(self, item: Any) -> str:
+        if self.loop.flat is None or not isinstance(item, tuple):
+            return repr(item)
+        return repr([part for at, part in enumerate(item) if at not in self.loop.unread])
 
     def bind_target(self, item: Any) -> None:
         value = ast.copy_location(ast.Name("__item", ast.Load()), self.loop.target)
@@ -93,6 +100,19 @@ class Hook:
             self.namespace[effect.target] = OPERATORS[effect.operator](target, operands[0])
         else:
             getattr(target[key] if effect.keyed else target, effect.op)(*operands)
+
+    def can_record(self) -> bool:
+        """Whether no effect may fail by what is there already, where the item would go on."""
+        for effect in self.loop.effects:
+            target = self.namespace[effect.target]
+            if effect.caught and effect.keyed and effect.op == "setitem":
+                if not isinstance(target, dict):
+                    return False
+            elif (
+                effect.caught and effect.keyed and not isinstance(target, collections.defaultdict | collections.Counter)
+            ):
+                return False
+        return True
 
     def start(self, slot: int, value: Any) -> Any:
         self.pending[slot] = [value]
@@ -149,12 +169,12 @@ def hook_name(index: int) -> ast.expr:
 
 def run(
     source: str,
-    known: dict[int, dict[int, Item]] | None = None,
-    reuse: Callable[[int], bool] = lambda at: False,
+    known: dict[int, dict[str, Item]] | None = None,
+    reuse: Callable[[str], bool] = lambda key: False,
     *,
     setup: str = "",
     holes: bool = False,
-) -> tuple[dict[str, Any], dict[int, dict[int, Item]], BaseException | None]:
+) -> tuple[dict[str, Any], dict[int, dict[str, Item]], BaseException | None]:
     """Run rewritten `source`: the namespace it leaves, what its items did by loop and item, and what it raised."""
     tree = ast.parse(source)
     before = ast.dump(tree, include_attributes=True)

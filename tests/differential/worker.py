@@ -107,7 +107,7 @@ class Walk:
             held = {
                 k: v
                 for k, v in vars(value).items()
-                if k not in ("__dict__", "__weakref__", "__firstlineno__", "_abc_impl")
+                if k not in ("__dict__", "__weakref__", "__firstlineno__", "_abc_impl", "__slotnames__")
             }
             return f"class {value.__qualname__} {value.__mro__[1:]!r} {[(k, inner(v, f'.{k}')) for k, v in sorted(held.items())]}"
         if isinstance(value, (property, staticmethod, classmethod)):
