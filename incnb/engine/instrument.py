@@ -11,6 +11,7 @@ from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
 from incnb.engine.live import Live
 from incnb.engine.loops import ItemLoop, is_plain
+from incnb.engine.order import Row
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
 from incnb.outputs.events import replay as play
@@ -87,13 +88,22 @@ class ItemComprehension(ItemLoop):
     def _all_put_back(self, live: Live) -> Iterator[Any]:
         """What the items left that a source need not be read for."""
         assert self._run.watch is not None
-        packed, live.packed = live.packed, []
-        for one in packed:
-            was = self._run.watch.turn(aside=True)
-            self._replay(None, one)
-            self._run.watch.turn(aside=was)
-            self.hit = True
-            yield live.blank
+        found, live.found = live.found, []
+        self.hit = True
+        for one in found:
+            if isinstance(one, Row):
+                width = len(one.shape)
+                values = one.operands
+                for at in range(0, len(values), width):
+                    self._stored = tuple(values[at : at + width])
+                    yield live.blank
+            elif isinstance(one, dict):
+                self._namespace.update(one)
+            else:
+                was = self._run.watch.turn(aside=True)
+                self._replay(None, one)
+                self._run.watch.turn(aside=was)
+                yield live.blank
         self.hit = False
 
     def _replay(self, item: Any, packed: Packed) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ast
 import marshal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, final
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, final
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings, source
 from incnb.engine import gates
+from incnb.engine.order import Order, Piece, Row
 from incnb.engine.payload import Packed, Packer
 from incnb.fingerprint import Unfingerprintable, fingerprint
 from incnb.fingerprint.code import Read
@@ -35,32 +36,12 @@ from incnb.sources import Given, Lines, Paths
 from incnb.store import LoadError, Store, StoreError
 from incnb.store.cursors import Cursors, full, united
 from incnb.store.cursors import Pass as Known
-from incnb.store.orders import Orders, mark_of, parts
+from incnb.store.orders import Orders, pieces
 
 if TYPE_CHECKING:
     from incnb.engine.passes import Pass
 
 _LOADING = (StoreError, LoadError, LookupError, ValueError, EOFError, TypeError, AttributeError)
-
-
-@final
-class Order:
-    """The items of a pass that were handled, as they are saved; with what they relied on."""
-
-    __slots__ = ("count", "data", "own", "sets")
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.count = 0
-        self.sets: dict[bytes, None] = {}
-        self.own: list[Dependency] = []
-
-    def add(self, key: bytes, relied: bytes, payload: bytes, own: Sequence[Dependency] = ()) -> None:
-        """One more item; `own` are files and variables that it relied on alone."""
-        self.data += key + mark_of(relied, payload)
-        self.sets[relied] = None
-        self.own += own
-        self.count += 1
 
 
 @final
@@ -82,7 +63,9 @@ class Live:
     ):
         """`looked_up`: what the body looks up by the item, which is a part of the items' keys."""
         self.reasons: list[Reason] = []
-        self.packed: list[Packed] = []  # what the items before the cursor left, to be put back in this order
+        self.found: list[Row | dict[str, Any] | Packed] = []  # what the items before the cursor left, to be put back
+        self.count = 0  # of these items
+        self.tail: dict[str, Any] | None = {}  # what the last of them bound of the target
         self.blank: Any = None  # stands for such an item where one is needed
         self.last: tuple[Any] | None = None  # the last of them, if its target must be bound
         self._source = given
@@ -132,7 +115,8 @@ class Live:
             self._bases = self._based()
             self._made = self._code()
             if self._made is not None and all(base.fp for base in self._bases):
-                self._passed.order = Order()
+                rows = not any(effect.keyed and effect.op != "setitem" for effect in self._spec.effects)
+                self._passed.order = Order(self._spec.names, rows=rows)
         if not self._reuse:
             earlier = None
         mismatch = self._mismatch(earlier) if earlier is not None else None
@@ -143,7 +127,7 @@ class Live:
             problem = self._skip(earlier)
             if problem is None:
                 return
-            self.packed, self.last, self._ahead, self._earlier = [], None, [], None
+            self.found, self.count, self.tail, self.last, self._ahead, self._earlier = [], 0, {}, None, [], None
             self.reasons = [Reason(Code.SOURCE, "source", found.locator, f"is read from its start: {problem}")]
         if self.reads:
             if isinstance(self._source, Lines):
@@ -203,37 +187,44 @@ class Live:
         try:
             orders = Orders(self._store, spec.code)
             for name in earlier.order:
-                for key, mark in parts(orders.read(name)):
-                    entry = self._passed.entry(key, mark)
-                    if entry is None:
-                        return "an item of the last pass is not in the store"
-                    packed = self._packer.unpack(entry.payload)
-                    if packed.groups is not None:
-                        self._packer.load(packed, [])
-                    self.packed.append(packed)
-                    seconds += entry.seconds
+                for data in pieces(orders.read(name)):
+                    piece = Piece.unpack(data)
+                    for one in piece.told:
+                        self.found.append(self._loaded(one) if isinstance(one, tuple) else one)
+                    self.count += piece.count
+                    self.tail = piece.tail
+                    seconds += piece.seconds
             if spec.kind == "for" and earlier.last:
                 self.last = (marshal.loads(earlier.last),)
         except _LOADING as error:
-            return f"an item of the last pass cannot be put back: {shorten(str(error) or type(error).__name__)}"
+            return f"what the last pass left cannot be put back: {shorten(str(error) or type(error).__name__)}"
         self._pairs = iter(self._source.read(earlier.cursor))
         try:
             self._ahead = [self._asked(self._pairs.__next__)]
         except StopIteration:
-            if spec.kind == "for" and self.packed and self.last is None:
+            if spec.kind == "for" and self.count and self.last is None:
                 return "its last item cannot be had without reading it"
         except Exception as error:
             return f"it cannot be read from where the last pass ended: {shorten(str(error) or type(error).__name__)}"
         self._earlier = earlier
         relied = [Dependency.from_dict(one) for one in earlier.relied]
-        self._passed.skipped(len(self.packed), seconds, relied)
+        self._passed.skipped(self.count, seconds, relied)
         told = "is read on from where the last pass ended (completed, durable, contained)"
         self.reasons = [Reason(Code.SOURCE, "source", shorten(self._identity), told)]
         return None
 
-    def rewind(self, done: int, found: int) -> None:
-        """Of the items `found`, only those `done` could be put back: read the others, and stay where we were."""
-        self._passed.skipped(done - found, 0.0, [])
+    def _loaded(self, one: tuple[bytes, bytes]) -> Packed:
+        entry = self._passed.entry(*one)
+        if entry is None:
+            raise LookupError("an item is not in the store")
+        packed = self._packer.unpack(entry.payload)
+        if packed.groups is not None:
+            self._packer.load(packed, [])
+        return packed
+
+    def rewind(self, done: int) -> None:
+        """Only so many items could be put back: read the others, and stay where we were."""
+        self._passed.skipped(done - self.count, 0.0, [])
         self._passed.order = None
         self._earlier, self._ahead = None, []
         self._pairs = iter(self._source.read(None))
@@ -287,7 +278,7 @@ class Live:
         earlier = self._earlier
         try:
             orders = Orders(self._store, self._spec.code)
-            names = orders.save(earlier.order if earlier is not None else (), bytes(order.data))
+            names = orders.save(earlier.order if earlier is not None else (), order.data())
             if earlier is None:
                 known = full(self._identity, cursor, relied, completed=True)
             else:

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis import analyse
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import applier, fits, unfit
+from incnb.engine.itemeffects import again, applier, fits, unfit
 from incnb.engine.itemkeys import Keys
 from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
+from incnb.engine.order import Row
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.progress import Progress, has_bar, total_of
@@ -115,7 +116,7 @@ class ItemLoop(Telling):
         advance = iterator.__next__
         touched = self._run.watch.started.touched
         try:
-            if self.live is not None and self.live.packed:
+            if self.live is not None and self.live.count:
                 self._put_back(self.live)
             if plain:
                 turn(aside=True)
@@ -181,14 +182,22 @@ class ItemLoop(Telling):
         assert self._run.watch is not None
         was = self._run.watch.turn(aside=True)
         try:
-            found, live.packed = live.packed, []
-            for done, packed in enumerate(found, 1):
-                if self._needs_keys and not fits(packed.effects, self.spec.effects, self._namespace):
-                    live.rewind(done - 1, len(found))
+            found, live.found = live.found, []
+            for done, one in enumerate(found):
+                if isinstance(one, Row):
+                    again(one, self.spec.effects, self._apply, self._namespace)
+                elif isinstance(one, dict):
+                    self._namespace.update(one)
+                elif self._needs_keys and not fits(one.effects, self.spec.effects, self._namespace):
+                    live.rewind(done)  # without rows, each is one item
                     return
-                if done == len(found) and live.last is not None:
-                    self._bind(*live.last)
-                self._redo(packed)
+                else:
+                    if live.last is not None and live.tail is None and done == len(found) - 1:
+                        self._bind(*live.last)
+                    self._redo(one)
+            if live.last is not None and live.tail is not None:
+                self._bind(*live.last)
+                self._namespace.update(live.tail)
         finally:
             self._run.watch.turn(aside=was)
 

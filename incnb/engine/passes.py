@@ -13,23 +13,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import xxhash
 
 from incnb.dependencies import ambient
 from incnb.engine import decide
 from incnb.engine.logic import Logic
+from incnb.engine.order import Order, mark_of
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.slices import Seen
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.variables import NotSaved
 from incnb.store import StoreError, Unpicklable
 from incnb.store.items import Entry, Items
-from incnb.store.orders import mark_of
-
-if TYPE_CHECKING:
-    from incnb.engine.live import Order
 
 ONE_BY_ONE = 0.01  # seconds that an item takes to be written on its own
 AT_MOST = 0.1  # seconds of work in memory, of quick items
@@ -140,7 +137,7 @@ class Pass:
                     self.tally.saved += entry.seconds
                     self.used.add(entry.relied)
                     if self.order is not None:
-                        self.order.add(key, entry.relied, entry.payload, packed.files())
+                        self.order.add(key, entry.relied, entry.payload, packed, packed.files(), entry.seconds)
                     return packed
             reason = reason or against
         self.tally.why[reason or NEW] += 1
@@ -211,7 +208,7 @@ class Pass:
         self._mine.add(key)
         self._journal.add(key, relied, seconds, payload)
         if self.order is not None:
-            self.order.add(key, relied, payload, outcome.own)
+            self.order.add(key, relied, payload, outcome, outcome.own, seconds)
         self._unsettled += seconds
         if seconds >= ONE_BY_ONE or self._unsettled >= AT_MOST or self._journal.pending_bytes > 1 << 22:
             now = time.perf_counter()

@@ -1,16 +1,16 @@
-"""Which items a pass over a source had, in their order: what puts them back without the source.
+"""What the items of a pass over a source left, in their order: it is put back without the source.
 
     items/<loop>/<xxh3 of the content>.order
 
-A file holds the key of each item and a digest of what was saved for it, 24 bytes together: one key may have been saved
-more than once, under other conditions or with files that were others. A file never changes, so a pass that goes on
-where an earlier one ended adds a file; small files are merged as they become many, each as long as those before it.
-What is missing or damaged is told, and the source is read from its start.
+A file is a row of pieces, each with its length before it; what is in them is the engine's business. A file never
+changes, so a pass that goes on where an earlier one ended adds a file; small files are merged as they become many, each
+as long as those before it. What is missing or damaged is told, and the source is read from its start.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final, final
@@ -21,16 +21,9 @@ from incnb.store import files
 from incnb.store.disk import Store
 from incnb.store.place import StoreError, explain
 
-KEY: Final = 16
-MARK: Final = 8
-WIDTH: Final = KEY + MARK
-LIMIT: Final = 1 << 30
+LIMIT: Final = 4 << 30
+_LENGTH: Final = struct.Struct("<Q")
 _NAME: Final = re.compile(r"[0-9a-f]{32}")
-
-
-def mark_of(relied: bytes, payload: bytes) -> bytes:
-    """The digest of what was saved for an item."""
-    return xxhash.xxh3_64_digest(relied + payload)
 
 
 @final
@@ -42,17 +35,17 @@ class Orders:
         self._loop: Final = loop
 
     def read(self, name: str) -> bytes:
-        """One file: keys and marks in turn."""
+        """One file: a row of pieces."""
         folder = self._store.find_items(self._loop)
         if folder is None or not _NAME.fullmatch(name):
-            raise StoreError("which items there were is not there")
+            raise StoreError("it is not there")
         path = folder / f"{name}.order"
         try:
             data = files.read_limited(path, LIMIT)
         except (OSError, MemoryError) as error:
-            raise explain("which items there were cannot be read", path, error) from error
-        if len(data) % WIDTH or xxhash.xxh3_128_hexdigest(data) != name:
-            raise StoreError(f"which items there were is damaged ({path})")
+            raise explain("it cannot be read", path, error) from error
+        if xxhash.xxh3_128_hexdigest(data) != name:
+            raise StoreError(f"it is damaged ({path})")
         return data
 
     def save(self, earlier: Sequence[str], data: bytes) -> tuple[str, ...]:
@@ -72,7 +65,7 @@ class Orders:
             if not path.exists():
                 files.write_whole(path, data)
         except (OSError, MemoryError) as error:
-            raise explain("which items there were cannot be saved", path, error) from error
+            raise explain("what the items of a loop left cannot be saved", path, error) from error
         return (*kept, name)
 
     def drop(self, names: Sequence[str]) -> None:
@@ -84,7 +77,17 @@ class Orders:
                     (folder / f"{name}.order").unlink()  # type: ignore[operator]
 
 
-def parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Key and mark of each item."""
-    for at in range(0, len(data), WIDTH):
-        yield data[at : at + KEY], data[at + KEY : at + WIDTH]
+def framed(piece: bytes) -> bytes:
+    """A piece as it stands in a row."""
+    return _LENGTH.pack(len(piece)) + piece
+
+
+def pieces(data: bytes) -> Iterator[memoryview]:
+    """The pieces of a row. Raises StoreError."""
+    view, at = memoryview(data), 0
+    while at < len(view):
+        start = at + _LENGTH.size
+        at = start + (_LENGTH.unpack_from(view, at)[0] if start <= len(view) else len(view))
+        if at > len(view):
+            raise StoreError("it is damaged")
+        yield view[start:at]
