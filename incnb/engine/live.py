@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ast
 import marshal
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -105,6 +106,8 @@ class Live:
         """Look at the gates, and find what is put back. Raises whatever a source raises that has no name."""
         self._identity = self._asked(self._source.identity)
         durable = self._asked(lambda: self._source.durable)
+        if isinstance(self._source, Lines):
+            self._watch.journal.sources.add(os.path.abspath(self._source.path))
         cursors = Cursors(self._store.root)
         earlier: Known | None = None
         if durable:

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -229,7 +230,7 @@ def test_only_one_helper_of_two_counts_for_a_line_but_both_for_the_gate(nb: Shel
     nb.plain("def g(x):\n    return x.upper() + '!'\n")
     grow("d")
     assert nb.cell(loop) == "executed"
-    assert of(nb) == (2, 2)
+    assert of(nb) == ((2, 2) if hasattr(sys, "monitoring") else (4, 0))  # which functions a line ran is seen, or not
     assert shut(nb) == ["contained"]
     assert nb["out"] == ["aa", "B!", "cc", "dd"]
     grow("e")
