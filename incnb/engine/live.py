@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import ast
 import marshal
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from incnb.analysis.loops import Loop
@@ -28,7 +28,7 @@ from incnb.dependencies import Closure, bindings, source
 from incnb.engine import gates
 from incnb.engine.order import Order, Piece, Row
 from incnb.engine.payload import Packed, Packer
-from incnb.fingerprint import Unfingerprintable, fingerprint
+from incnb.fingerprint import Unfingerprintable, files, fingerprint
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS
 from incnb.model import Code, Dependency, Kind, Reason, shorten
@@ -107,7 +107,7 @@ class Live:
         self._identity = self._asked(self._source.identity)
         durable = self._asked(lambda: self._source.durable)
         if isinstance(self._source, Lines):
-            self._watch.journal.sources.add(os.path.abspath(self._source.path))
+            self._watch.journal.sources.add(str(Path(files.here(), self._source.path)))
         cursors = Cursors(self._store.root)
         earlier: Known | None = None
         if durable:

@@ -549,6 +549,36 @@ def test_a_source_that_reads_otherwise_is_read_from_its_start(nb: Shell) -> None
     assert nb["out"] == [(1, "AA"), (2, "BB"), (3, "CC")]
 
 
+def test_a_global_that_a_source_reads_is_a_part_of_it(nb: Shell) -> None:
+    insert("a", "b")
+    nb.plain("times = 1\n" + ROWS.replace("row[1])", "row[1] * times)"))
+    code = "out = []\nfor id, name in incnb.source(Rows('t.db')):\n    out.append((id, f(name)))\n"
+    nb.cell(code)
+    nb.plain("times = 2")
+    insert("c")
+    assert nb.cell(code) == "executed"
+    assert shut(nb) == ["contained"]
+    assert nb["out"] == [(1, "aaaa"), (2, "bbbb"), (3, "cccc")]
+
+
+def test_rows_that_can_change_are_never_made_up(nb: Shell) -> None:
+    insert("a", "b")
+    nb.plain(ROWS.replace("(row[0], row[1])", "{'id': row[0], 'name': row[1]}"))
+    for kept in ("f(row['name'])", "row"):
+        code = f"out = []\nfor row in incnb.source(Rows('t.db')):\n    out.append({kept})\n"
+        nb.cell(code)
+        insert("c")
+        nb.cell(code)
+        assert of(nb)[0] == 1
+        first = nb["out"][-1]
+        assert (first is nb["row"]) == (kept == "row")
+        nb.cell(code + "0\n")  # nothing is new, and what the loop leaves bound is such a row
+        assert "is read from its start: " in gates(nb)[0]
+        assert nb["row"]["name"] == "c"
+        assert (nb["out"][-1] is nb["row"]) == (kept == "row")
+        assert of(nb)[0] == 0
+
+
 def test_a_table_that_is_not_durable_is_read_whole_and_its_rows_are_reused(nb: Shell) -> None:
     insert("a", "b")
     nb.plain(ROWS.replace("durable = True", "durable = False"))
