@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
+from incnb.engine.live import Live
 from incnb.engine.loops import ItemLoop, is_plain
+from incnb.engine.order import Row
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
 from incnb.outputs.events import replay as play
@@ -49,6 +51,8 @@ class ItemComprehension(ItemLoop):
         touched, plain = self._run.watch.started.touched, is_plain(iterator)
         progress, tally = self._progress, self._tally
         try:
+            if self.live is not None:
+                yield from self._all_put_back(self.live)
             while self._active:
                 touched()
                 try:
@@ -80,6 +84,27 @@ class ItemComprehension(ItemLoop):
             self.hit = False
             turn(aside=False)
         yield from self._holding(iterator)
+
+    def _all_put_back(self, live: Live) -> Iterator[Any]:
+        """What the items left that a source need not be read for."""
+        assert self._run.watch is not None
+        found, live.found = live.found, []
+        self.hit = True
+        for one in found:
+            if isinstance(one, Row):
+                width = len(one.shape)
+                values = one.operands
+                for at in range(0, len(values), width):
+                    self._stored = tuple(values[at : at + width])
+                    yield live.blank
+            elif isinstance(one, dict):
+                self._namespace.update(one)
+            else:
+                was = self._run.watch.turn(aside=True)
+                self._replay(None, one)
+                self._run.watch.turn(aside=was)
+                yield live.blank
+        self.hit = False
 
     def _replay(self, item: Any, packed: Packed) -> bool:
         self._stored = tuple(operands[0] for _, operands in packed.effects)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from incnb.analysis.items import Effect
+from incnb.engine.order import Row
 from incnb.fingerprint.encoder import ATOMS
 
 #: Methods that take the content of an operand over, as it is at that moment.
@@ -146,3 +147,25 @@ def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
         getattr(namespace[name], method)(*operands)
 
     return call
+
+
+def again(row: Row, slots: Sequence[Effect], apply: Sequence[Callable[..., Any]], namespace: dict[str, Any]) -> None:
+    """Do the effects of a row of items again."""
+    values, shape = row.operands, row.shape
+    if len(shape) == 1 and shape[0][1] == 1:
+        effect = slots[shape[0][0]]
+        place = namespace[effect.target]
+        if effect.op == "append" and not effect.keyed and type(place) is list:
+            place.extend(values)
+            return
+    if len(shape) == 1:
+        do, count = apply[shape[0][0]], shape[0][1]
+        if count == 1:
+            for value in values:
+                do(value)
+            return
+    at = 0
+    while at < len(values):
+        for slot, count in shape:
+            apply[slot](*values[at : at + count])
+            at += count

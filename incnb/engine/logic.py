@@ -193,17 +193,29 @@ class Logic:
     def _against(self, text: bytes | None) -> Reason | None:
         if text is None:
             return Reason(Code.STORE_UNREADABLE, "store", "items", "what an item relied on is not there")
-        data = json.loads(text.decode("utf-8", "surrogatepass"))
-        for effect in data["allow"]:
+        allow, told = self.told(text)
+        for effect in allow:
             if not self._judgement.allows(effect):
                 return Reason(Code.EFFECT, "", effect, f"it was saved under --allow {effect}, which is not given now")
-        recorded = [Dependency.from_dict(d) for d in data["dependencies"]]
+        return self.mismatch([Dependency.from_dict(d) for d in told])
+
+    def allows(self, effect: str) -> bool:
+        """Whether a person allows what items were saved under."""
+        return self._judgement.allows(effect)
+
+    def mismatch(self, recorded: list[Dependency]) -> Reason | None:
+        """The first of these that is not so now."""
         mismatch = decide.first_mismatch(recorded, self.environment, self._options)
         return None if mismatch is None else decide.explain(*mismatch, recorded, lambda name: [])
 
+    def told(self, text: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+        """What a recorded set was saved under, and what is in it."""
+        data = json.loads(text.decode("utf-8", "surrogatepass"))
+        return data["allow"], data["dependencies"]
+
     def dependencies(self, text: bytes) -> list[Dependency]:
         """A recorded set."""
-        return [Dependency.from_dict(d) for d in json.loads(text.decode("utf-8", "surrogatepass"))["dependencies"]]
+        return [Dependency.from_dict(d) for d in self.told(text)[1]]
 
     def code_of(self, dependencies: Iterable[Dependency]) -> list[CodeType]:
         """The code behind recorded functions, as it is now."""

@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis import analyse
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import applier, fits, unfit
+from incnb.engine.itemeffects import again, applier, fits, unfit
 from incnb.engine.itemkeys import Keys, memory, reaches
+from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
+from incnb.engine.order import Row
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.progress import Progress, has_bar, total_of
@@ -56,6 +58,7 @@ class ItemLoop(Telling):
     def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
         super().__init__(spec, session.namespace)
         self.passed: Pass | None = None
+        self.live: Live | None = None  # while it goes over a source
         self.off: Reason | None = None
         self.began = False
         self.open = False  # whether an item has begun, and not ended
@@ -63,7 +66,7 @@ class ItemLoop(Telling):
         self._run = run
         self._reuse = reuse
         self._progress: Progress | None = None
-        self._closed = False
+        self._closed = self._redone = False
         self._ran: list[CodeType] = []
         self._met: list[Dependency] = []  # that reused items relied on, beside code and values
         self._configs: list[str] = []  # the Configs that they may have read
@@ -93,7 +96,7 @@ class ItemLoop(Telling):
         finally:
             watch.turn(aside=was)
         if self._active:
-            return self._each(iterator)
+            return self._each(self.live if self.live is not None and self.live.reads else iterator)
         return self._holding(iterator) if self._run.options.keep_going else iterator
 
     def _holding(self, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -113,6 +116,8 @@ class ItemLoop(Telling):
         advance = iterator.__next__
         touched = self._run.watch.started.touched
         try:
+            if self.live is not None and self.live.count:
+                self._put_back(self.live)
             if plain:
                 turn(aside=True)
             while self._active:
@@ -172,26 +177,57 @@ class ItemLoop(Telling):
             return False
         return self._replay(item, packed)
 
+    def _put_back(self, live: Live) -> None:
+        """What the items left that a source need not be read for."""
+        assert self._run.watch is not None
+        was = self._run.watch.turn(aside=True)
+        try:
+            found, live.found = live.found, []
+            for done, one in enumerate(found):
+                if isinstance(one, Row):
+                    again(one, self.spec.effects, self._apply, self._namespace)
+                elif isinstance(one, dict):
+                    self._namespace.update(one)
+                elif self._needs_keys and not fits(one.effects, self.spec.effects, self._namespace):
+                    live.rewind(done)  # without rows, each is one item
+                    return
+                else:
+                    if live.last is not None and live.tail is None and done == len(found) - 1:
+                        self._bind(*live.last)
+                    self._redo(one)
+            if live.last is not None and live.tail is not None:
+                self._bind(*live.last)
+                self._namespace.update(live.tail)
+        finally:
+            self._run.watch.turn(aside=was)
+
     def _replay(self, item: Any, packed: Packed) -> bool:
         """Do what the item did; False if the first effect fails: the item runs then, and says so itself."""
         __tracebackhide__ = True
-        namespace = self._namespace
         self._bind(item)
-        for number, (slot, operands) in enumerate(packed.effects):
-            try:
-                self._apply[slot](*operands)
-            except Exception:
-                if number or self.passed is None:
-                    raise
-                self.passed.unfit()
-                return False
+        try:
+            self._redo(packed)
+        except Exception:
+            if self._redone or self.passed is None:
+                raise
+            self.passed.unfit()
+            return False
+        return True
+
+    def _redo(self, packed: Packed) -> None:
+        __tracebackhide__ = True
+        namespace = self._namespace
+        self._redone = False
+        for slot, operands in packed.effects:
+            self._apply[slot](*operands)
+            self._redone = True
+        self._redone = True
         if packed.binds:
             namespace.update(packed.binds)
         for name in packed.deleted:
             namespace.pop(name, None)
         if packed.events:
             play(self._session.shell, packed.shown())
-        return True
 
     def _bind(self, item: Any) -> None:
         names = self.spec.names
@@ -239,9 +275,12 @@ class ItemLoop(Telling):
         self._closed, self._active = True, False
         try:
             passed.close()
+            if self.live is not None:
+                self.live.close()
             self._ran = passed.ran()
-            self._met = [*passed.files, *passed.met()] if passed.used else []
-            self._configs = [place.locator for place, _ in passed.logic.closure.configs] if passed.used else []
+            some = passed.tally.reused
+            self._met = [*passed.files, *passed.met()] if some else []
+            self._configs = [place.locator for place, _ in passed.logic.closure.configs] if some else []
             passed.logic.let_go()
         except Exception as error:
             self._fault(error)
@@ -272,6 +311,9 @@ class ItemLoop(Telling):
 
     def add_to(self, closure: Closure) -> None:
         """What reused items relied on beyond the code of the body, the cell relies on."""
+        why = self.live.add_to(closure) if self.live is not None else None
+        if why is not None:
+            self._run.problems.append(self._reason("source", why))
         for dependency in self._met:
             closure.take(dependency)
         for locator in self._configs:
@@ -335,6 +377,8 @@ class ItemLoop(Telling):
         show = session.progress(options.quiet)
         if show is not None and not has_bar(iterable):
             self._progress = Progress(show, total_of(iterable))
+        given = (spec, self.passed, self._packer, session.store, run.watch, [read for read, _ in looked_up])
+        self.live = over(iterable, *given, reuse=self._reuse, ttl=options.ttl)
         return True
 
     def _unfit(self) -> Reason | None:
@@ -385,7 +429,7 @@ class ItemLoop(Telling):
 
 def is_plain(iterator: Any) -> bool:
     """Whether nothing of the user's runs when an iterator is advanced."""
-    return type(iterator) in _PLAIN_ITERATORS
+    return type(iterator) in _PLAIN_ITERATORS or (type(iterator) is Live and iterator.quiet)
 
 
 def _binding(target: ast.expr) -> ast.Module:

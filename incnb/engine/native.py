@@ -66,7 +66,7 @@ class Native:
         seen = self._folders.stop()
         if seen.overflow:
             journal.problems.append("too many files were opened to see them all")
-        known = {a.path for a in journal.entries if a.op in _OPENINGS}
+        known = {a.path for a in journal.entries if a.op in _OPENINGS} | journal.sources
         searched = [a.path for a in journal.entries if a.op in ("list", "glob", "path glob")]
         ours = _own_places()
         written = [*seen.written, *seen.created, *seen.deleted, *(p for pair in seen.moved for p in pair)]

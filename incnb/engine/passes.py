@@ -20,12 +20,13 @@ import xxhash
 from incnb.dependencies import ambient
 from incnb.engine import decide
 from incnb.engine.logic import Logic
+from incnb.engine.order import Order, mark_of
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.slices import Seen
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.variables import NotSaved
 from incnb.store import StoreError, Unpicklable
-from incnb.store.items import Items
+from incnb.store.items import Entry, Items
 
 ONE_BY_ONE = 0.01  # seconds that an item takes to be written on its own
 AT_MOST = 0.1  # seconds of work in memory, of quick items
@@ -68,6 +69,7 @@ class Pass:
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
         self.files: list[Dependency] = []  # that reused items relied on
+        self.order: Order | None = None  # of the items handled so far, where that is of use
         self._items = items
         self._packer = packer
         self._code = code
@@ -75,6 +77,7 @@ class Pass:
         self._ttl = ttl
         self._journal = items.journal()
         self._declared: set[bytes] = set()
+        self._skipped: list[Dependency] = []
         self._mine = mine
         self._twins: dict[bytes, int] = {}
         self._recording = True
@@ -88,6 +91,27 @@ class Pass:
     def on(self) -> bool:
         """Whether items are told apart."""
         return self.tally.off is None
+
+    # -- items that nobody asks for one by one
+
+    def entry(self, key: bytes, mark: bytes) -> Entry | None:
+        """The very item that an order tells of, if it is there."""
+        return next((e for e in self._items.get(key) if mark_of(e.relied, e.payload) == mark), None)
+
+    def skipped(self, count: int, seconds: float, relied: list[Dependency]) -> None:
+        """Items were reused together, which relied on all of this."""
+        self.tally.reused += count
+        self.tally.saved += seconds
+        self._skipped += relied
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing was seen to move, and nothing waits to be written."""
+        return self.on and self._recording and not self._journal.pending
+
+    def set_of(self, digest: bytes) -> bytes | None:
+        """What is written of a set of dependencies that an item of this pass relied on."""
+        return self._items.relied(digest)
 
     # -- before an item
 
@@ -114,6 +138,8 @@ class Pass:
                     self.tally.reused += 1
                     self.tally.saved += entry.seconds
                     self.used.add(entry.relied)
+                    if self.order is not None:
+                        self.order.add(key, entry.relied, entry.payload, packed, packed.files(), entry.seconds)
                     return packed
             reason = reason or against
         self.tally.why[reason or NEW] += 1
@@ -183,6 +209,8 @@ class Pass:
             self._journal.relies(relied, self.logic.text(relied))
         self._mine.add(key)
         self._journal.add(key, relied, seconds, payload)
+        if self.order is not None:
+            self.order.add(key, relied, payload, outcome, outcome.own, seconds)
         self._unsettled += seconds
         if seconds >= ONE_BY_ONE or self._unsettled >= AT_MOST or self._journal.pending_bytes > 1 << 22:
             now = time.perf_counter()
@@ -240,7 +268,8 @@ class Pass:
 
     def _sets(self) -> list[Dependency]:
         texts = [self._items.relied(digest) for digest in self.used]
-        return [d for text in texts if text is not None for d in self.logic.dependencies(text)]
+        found = [d for text in texts if text is not None for d in self.logic.dependencies(text)]
+        return [*self._skipped, *found]
 
     def ran(self) -> list[CodeType]:
         """The functions that the reused items had run, as they are now."""
