@@ -22,6 +22,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import analyse
+from incnb.analysis.findings import NATIVE_READERS
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
 from incnb.engine.itemeffects import again, applier, fits, unfit
@@ -259,6 +260,7 @@ class ItemLoop(Telling):
             if self._failed is not None:
                 passed.failed(seen)
                 return
+            self._unsaved = self._unsaved or seen.doubt
             passed.record(None if self._unsaved else key, outcome, seen, seconds, keys.roots)
             if self._unsaved and not seen.trouble:
                 passed.unsaved(self._unsaved)
@@ -355,7 +357,12 @@ class ItemLoop(Telling):
         logic = Logic(environment, closure, run.options)
         hidden = getattr(session.shell, "user_ns_hidden", ())
         words = analysis.stores
-        self.off = logic.problem(lambda word: word in words or (word in namespace and word not in hidden))
+        sees = run.judgement.sees_folders
+
+        def is_users(word: str) -> bool:
+            return word in words or (word in namespace and word not in hidden)
+
+        self.off = logic.problem(is_users, sees_folders=sees)
         if self.off is None:
             self.off = self._clash(logic)
         if self.off is not None:
@@ -365,7 +372,8 @@ class ItemLoop(Telling):
         logic.is_of_body = lambda one: one.co_filename == name
         closures = spec.kind == "for"
         self._packer = Packer(session.store, namespace, lambda: logic.inputs, closures=closures)
-        self._slices = Slices(run.watch, run.capture)
+        must = bool(closure.words & NATIVE_READERS)
+        self._slices = Slices(run.watch, run.capture, session.native if logic.native else None, must=must)
         changed = {ident for name in spec.accumulators for ident in memory(namespace[name])}
         self._keys = Keys(spec, logic, namespace, looked_up, changed)
         self._apply = [applier(effect, namespace) for effect in spec.effects]
