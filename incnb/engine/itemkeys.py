@@ -55,7 +55,7 @@ class Keys:
         self.mutable = False
         self.roots = [item]
         if self._simple:
-            if type(item) in ATOMS:
+            if type(item) in ATOMS and item == item:
                 return xxhash.xxh3_128_digest(marshal.dumps(item, 2), 1)
             parts: list[Any] = [item]
         elif self._parts and type(item) is tuple and len(item) == self._size:
@@ -66,6 +66,9 @@ class Keys:
             for read, place in self._looked_up:
                 self._look_up(item, read, place)
             parts += self.roots[1:]
+            inner = [p for part in parts for p in (part if type(part) is tuple else (part,))]
+            if any(type(part) is float and part != part for part in inner):
+                raise LookupError("what is not a number is told by its identity")
             if all(type(part) in ATOMS for part in parts):
                 return xxhash.xxh3_128_digest(marshal.dumps(parts, 2), 2)
             return self._mixed(parts)

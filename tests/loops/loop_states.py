@@ -145,5 +145,6 @@ def case(
 
 def as_one_unit(one: Case) -> Case:
     """A case whose items are not told apart: its results count, and what executes only where nothing was edited."""
-    kept = (NONE,)
-    return replace(one, steps=tuple(s if s.expect in kept else replace(s, expect=ANY) for s in one.steps))
+    kept = [step.expect == NONE and step.name != "code after the loop" for step in one.steps]
+    steps = [step if keep else replace(step, expect=ANY) for step, keep in zip(one.steps, kept, strict=True)]
+    return replace(one, steps=tuple(steps))
