@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
 from incnb.engine.live import Live
-from incnb.engine.loops import ItemLoop, is_plain
+from incnb.engine.loops import ItemLoop
 from incnb.engine.order import Row
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
@@ -48,7 +48,7 @@ class ItemComprehension(ItemLoop):
         __tracebackhide__ = True
         assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
-        touched, plain = self._run.watch.started.touched, is_plain(iterator)
+        touched, plain = self._run.watch.started.touched, self._plain
         progress, tally = self._progress, self._tally
         try:
             if self.live is not None:

@@ -12,12 +12,11 @@ and whatever the iterable itself does while it is advanced is the cell's doing a
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +24,20 @@ from incnb.analysis import analyse
 from incnb.analysis.findings import NATIVE_READERS
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import again, applier, fits, unfit
+from incnb.engine.itemeffects import fits, unfit
 from incnb.engine.itemkeys import Keys, memory, reaches
+from incnb.engine.iterators import is_plain, may_advance
 from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
-from incnb.engine.order import Row
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.progress import Progress, has_bar, total_of
+from incnb.engine.redoing import Redoing
 from incnb.engine.slices import Slices
-from incnb.engine.told import Telling
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.model import Code, Dependency, IncnbError, Kind, Reason, shorten
 from incnb.outputs.effects import is_seen
-from incnb.outputs.events import replay as play
 from incnb.outputs.variables import has_finalizer
 from incnb.store import LoadError, StoreError
 
@@ -47,34 +45,26 @@ if TYPE_CHECKING:
     from incnb.engine.record import Run
     from incnb.engine.session import Session
 
-_EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items(), {}.values())
-_PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)
 
-
-class ItemLoop(Telling):
+class ItemLoop(Redoing):
     """The hook of one `for` loop."""
 
     hit = False
 
     def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
-        super().__init__(spec, session.namespace)
-        self.passed: Pass | None = None
+        super().__init__(spec, session, run)
         self.live: Live | None = None  # while it goes over a source
         self.off: Reason | None = None
         self.began = False
         self.open = False  # whether an item has begun, and not ended
-        self._session = session
-        self._run = run
         self._reuse = reuse
         self._progress: Progress | None = None
-        self._closed = self._redone = False
+        self._closed = self._plain = False
+        self._waiting: tuple[Any, Packed] | None = None  # found, and replayed when it is known that it is not the last
         self._ran: list[CodeType] = []
         self._met: list[Dependency] = []  # that reused items relied on, beside code and values
         self._configs: list[str] = []  # the Configs that they may have read
-        self._needs_keys = any(effect.keyed and effect.op != "setitem" for effect in spec.effects)
-        self._apply: list[Callable[..., Any]] = []
         self._key_now: bytes | None = None
-        self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
 
     def _item(self) -> str:
         return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
@@ -91,7 +81,7 @@ class ItemLoop(Telling):
             return iterator
         was = watch.turn(aside=True)
         try:
-            self._active = self._begin(iterable, sys._getframe(1).f_code)
+            self._active = self._begin(iterable, iterator, sys._getframe(1).f_code)
         except Exception as error:
             self._fault(error)
         finally:
@@ -112,7 +102,7 @@ class ItemLoop(Telling):
         __tracebackhide__ = True
         assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
-        plain = is_plain(iterator)
+        plain = self._plain
         progress, tally = self._progress, self._tally
         advance = iterator.__next__
         touched = self._run.watch.started.touched
@@ -129,8 +119,16 @@ class ItemLoop(Telling):
                     item = advance()
                 except StopIteration:
                     turn(aside=True)
+                    if self._waiting is not None:
+                        yield from self._last()
+                        turn(aside=True)
                     self.close()
                     return
+                if self._waiting is not None:
+                    turn(aside=True)
+                    waiting, self._waiting = self._waiting, None
+                    if not self._replay(*waiting):
+                        raise RuntimeError("an effect of an item failed")
                 if not plain:
                     turn(aside=True)
                     if touched() is not False:
@@ -169,6 +167,9 @@ class ItemLoop(Telling):
             if self._needs_keys and not fits(packed.effects, self.spec.effects, self._namespace):
                 passed.unfit()
                 return False
+            if packed.left and not passed.ahead:
+                passed.unfit()
+                return False
         except (StoreError, LoadError, LookupError, ValueError, EOFError, TypeError, AttributeError) as error:
             self._key_now = None
             passed.tally.why[Reason(Code.UNRESTORABLE, "item", "", str(error) or type(error).__name__)] += 1
@@ -176,69 +177,24 @@ class ItemLoop(Telling):
         except Exception as error:
             self._fault(error)
             return False
+        if packed.left:
+            self._waiting = item, packed
+            return True
         return self._replay(item, packed)
 
-    def _put_back(self, live: Live) -> None:
-        """What the items left that a source need not be read for."""
-        assert self._run.watch is not None
-        was = self._run.watch.turn(aside=True)
-        try:
-            found, live.found = live.found, []
-            for done, one in enumerate(found):
-                if isinstance(one, Row):
-                    again(one, self.spec.effects, self._apply, self._namespace)
-                elif isinstance(one, dict):
-                    self._namespace.update(one)
-                elif self._needs_keys and not fits(one.effects, self.spec.effects, self._namespace):
-                    live.rewind(done)  # without rows, each is one item
-                    return
-                else:
-                    if live.last is not None and live.tail is None and done == len(found) - 1:
-                        self._bind(*live.last)
-                    self._redo(one)
-            if live.last is not None and live.tail is not None:
-                self._bind(*live.last)
-                self._namespace.update(live.tail)
-        finally:
-            self._run.watch.turn(aside=was)
-
-    def _replay(self, item: Any, packed: Packed) -> bool:
-        """Do what the item did; False if the first effect fails: the item runs then, and says so itself."""
+    def _last(self) -> Iterator[Any]:
+        """The last item was found, but not all that it binds: it runs."""
         __tracebackhide__ = True
-        self._bind(item)
-        try:
-            self._redo(packed)
-        except Exception:
-            if self._redone or self.passed is None:
-                raise
-            self.passed.unfit()
-            return False
-        return True
-
-    def _redo(self, packed: Packed) -> None:
-        __tracebackhide__ = True
-        namespace = self._namespace
-        self._redone = False
-        for slot, operands in packed.effects:
-            self._apply[slot](*operands)
-            self._redone = True
-        self._redone = True
-        if packed.binds:
-            namespace.update(packed.binds)
-        for name in packed.deleted:
-            namespace.pop(name, None)
-        if packed.events:
-            play(self._session.shell, packed.shown())
-
-    def _bind(self, item: Any) -> None:
-        names = self.spec.names
-        if len(names) == 1 and self.spec.flat is None:
-            self._namespace[names[0]] = item
-        elif self._code is not None:
-            scratch = {"item": item}
-            exec(self._code, scratch)
-            for name in names:
-                self._namespace[name] = scratch[name]
+        assert self._waiting is not None and self.passed is not None and self._run.watch is not None
+        (item, _), self._waiting = self._waiting, None
+        key = self._keys.of(item)
+        self.passed.again()
+        self._run.watch.turn(aside=False)
+        began = self._item_begins()
+        yield item
+        seconds = time.perf_counter() - began
+        self._run.watch.turn(aside=True)
+        self._item_ended(key, seconds)
 
     def _item_begins(self) -> float:
         self._afresh()
@@ -325,7 +281,7 @@ class ItemLoop(Telling):
 
     # -- before the first item
 
-    def _begin(self, iterable: Iterable[Any], code: CodeType) -> bool:
+    def _begin(self, iterable: Iterable[Any], iterator: Iterator[Any], code: CodeType) -> bool:
         """Find what an item relies on; False when items are not told apart, and `off` says why."""
         session, run, spec = self._session, self._run, self.spec
         namespace = self._namespace
@@ -376,7 +332,6 @@ class ItemLoop(Telling):
         self._slices = Slices(run.watch, run.capture, session.native if logic.native else None, must=must)
         changed = {ident for name in spec.accumulators for ident in memory(namespace[name])}
         self._keys = Keys(spec, logic, namespace, looked_up, changed)
-        self._apply = [applier(effect, namespace) for effect in spec.effects]
         items = session.items_of(spec.code)
         options = run.options
         mine = run.recorded.setdefault(spec.code, set())
@@ -387,6 +342,9 @@ class ItemLoop(Telling):
             self._progress = Progress(show, total_of(iterable))
         given = (spec, self.passed, self._packer, session.store, run.watch, [read for read, _ in looked_up])
         self.live = over(iterable, *given, reuse=self._reuse, ttl=options.ttl)
+        self._plain = is_plain(self.live if self.live is not None and self.live.reads else iterator)
+        if spec.kind == "for" and self.live is None and may_advance(iterator):
+            self.passed.ahead = tuple(self._sure)
         return True
 
     def _unfit(self) -> Reason | None:
@@ -433,17 +391,6 @@ class ItemLoop(Telling):
         if self.passed is not None:
             self.passed.stop(reason)
         self._session.item_fault(error)
-
-
-def is_plain(iterator: Any) -> bool:
-    """Whether nothing of the user's runs when an iterator is advanced."""
-    return type(iterator) in _PLAIN_ITERATORS or (type(iterator) is Live and iterator.quiet)
-
-
-def _binding(target: ast.expr) -> ast.Module:
-    """`TARGET = item`."""
-    statement = ast.Assign([target], ast.Name("item", ast.Load()))
-    return ast.fix_missing_locations(ast.Module([ast.copy_location(statement, target)], []))
 
 
 def _is_frame(value: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any, final
 
@@ -21,7 +21,7 @@ from incnb.dependencies import ambient
 from incnb.engine import decide
 from incnb.engine.logic import Logic
 from incnb.engine.order import Order, mark_of
-from incnb.engine.payload import Outcome, Packed, Packer
+from incnb.engine.payload import LARGE, Outcome, Packed, Packer, weight
 from incnb.engine.slices import Seen
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.variables import NotSaved
@@ -66,6 +66,7 @@ class Pass:
     ):
         """`mine`: the keys that were recorded in this execution, equal items run each."""
         self.tally = Tally()
+        self.ahead: tuple[str, ...] = ()  # names that every item binds, if it is known which item is the last one
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
         self.files: list[Dependency] = []  # that reused items relied on
@@ -194,7 +195,7 @@ class Pass:
             self.stop(Reason(Code.NOT_SAVED, "item", problem, problem))
             return
         try:
-            payload = self._packer.pack(outcome, roots)
+            payload = self._packed(outcome, roots)
         except (NotSaved, Unpicklable, StoreError) as error:
             self.unsaved(str(error))
             return
@@ -216,6 +217,25 @@ class Pass:
             now = time.perf_counter()
             if now - self._looked >= self.logic.cost / SHARE:
                 self.settle()
+
+    def _packed(self, outcome: Outcome, roots: Sequence[Any]) -> bytes:
+        """What an item left, as bytes; without names that the next item binds anew, where those are large."""
+        if not self.ahead or not outcome.binds:
+            return self._packer.pack(outcome, roots)
+        told = {id(value) for _, operands in outcome.effects for value in operands}
+        may = [name for name in self.ahead if name in outcome.binds and id(outcome.binds[name]) not in told]
+        large = [name for name in may if weight(outcome.binds[name]) > LARGE]
+        try:
+            return self._packer.pack(_without(outcome, large), roots)
+        except (NotSaved, Unpicklable):
+            if len(large) == len(may):
+                raise
+            return self._packer.pack(_without(outcome, may), roots)
+
+    def again(self) -> None:
+        """The last item was found, and runs for the names that it binds."""
+        self.tally.reused -= 1
+        self.tally.why[Reason(Code.NOT_SAVED, "item", "", "the last item binds what is too large to keep")] += 1
 
     def failed(self, seen: Seen) -> None:
         """An item has failed, and the loop goes on."""
@@ -279,3 +299,9 @@ class Pass:
         """Files and variables of the environment that were met while the reused items ran."""
         found = [d for d in self._sets() if d.kind in (Kind.FILE, Kind.ENV)]
         return found + [d for d in self._sets() if d.locator == ambient.FOLDER]
+
+
+def _without(outcome: Outcome, names: Sequence[str]) -> Outcome:
+    if not names:
+        return outcome
+    return replace(outcome, binds={k: v for k, v in outcome.binds.items() if k not in names}, left=tuple(names))
