@@ -72,6 +72,11 @@ class ItemLoop(Telling):
         self._key_now: bytes | None = None
         self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
 
+    @property
+    def place(self) -> str:
+        """What people are told of it."""
+        return f"the loop in line {self.spec.line}"
+
     def _item(self) -> str:
         return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
 

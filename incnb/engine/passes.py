@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, final
@@ -61,16 +61,20 @@ class Pass:
         *,
         reuse: bool = True,
         ttl: float | None = None,
+        once: bool = False,
     ):
+        """`once`: of equal items one runs, and the others are what it gave."""
         self.tally = Tally()
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
         self.files: list[Dependency] = []  # that reused items relied on
+        self.latest: list[Dependency] = []  # files and variables that the item found last relied on
         self._items = items
         self._packer = packer
         self._code = code
         self._reuse = reuse
         self._ttl = ttl
+        self._once = once
         self._journal = items.journal()
         self._declared: set[bytes] = set()
         self._mine: set[bytes] = set()  # recorded in this very pass: equal items run each
@@ -89,12 +93,19 @@ class Pass:
 
     # -- before an item
 
+    @property
+    def pending(self) -> bool:
+        """Whether something that ran is not written yet."""
+        return bool(self._journal.pending)
+
     def find(self, key: bytes) -> Packed | None:
         """What an item left when it ran, if that still holds; None if it must run, and `tally` knows why."""
         if not self._reuse:
             return None
+        if self._once and key in self._mine and self._journal.pending:
+            self.settle()
         entries = self._items.get(key)
-        if not entries or key in self._mine:
+        if not entries or (key in self._mine and not self._once):
             self.tally.why[NEW] += 1
             return None
         reason: Reason | None = None
@@ -112,6 +123,8 @@ class Pass:
                     self.tally.reused += 1
                     self.tally.saved += entry.seconds
                     self.used.add(entry.relied)
+                    if self._once:
+                        self.latest = [*packed.files(), *self._met([entry.relied])]
                     return packed
             reason = reason or against
         self.tally.why[reason or NEW] += 1
@@ -236,8 +249,8 @@ class Pass:
 
     # -- what the reused items relied on
 
-    def _sets(self) -> list[Dependency]:
-        texts = [self._items.relied(digest) for digest in self.used]
+    def _sets(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
+        texts = [self._items.relied(digest) for digest in (self.used if digests is None else digests)]
         return [d for text in texts if text is not None for d in self.logic.dependencies(text)]
 
     def ran(self) -> list[CodeType]:
@@ -246,5 +259,8 @@ class Pass:
 
     def met(self) -> list[Dependency]:
         """Files and variables of the environment that were met while the reused items ran."""
-        found = [d for d in self._sets() if d.kind in (Kind.FILE, Kind.ENV)]
-        return found + [d for d in self._sets() if d.locator == ambient.FOLDER]
+        return self._met()
+
+    def _met(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
+        sets = self._sets(digests)
+        return [d for d in sets if d.kind in (Kind.FILE, Kind.ENV)] + [d for d in sets if d.locator == ambient.FOLDER]

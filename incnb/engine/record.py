@@ -28,6 +28,7 @@ from incnb.dependencies import Closure, Environment, Found, ambient, bindings, s
 from incnb.dependencies.config import Readings
 from incnb.engine import calls, meaning, native, observed
 from incnb.engine.ambience import moved_state, settle_last_call
+from incnb.engine.applied import Applied
 from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
@@ -41,6 +42,7 @@ from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.rerun import statements_to_run_again
 from incnb.engine.roots import codes_of, roots_of
+from incnb.engine.scene import Scene
 from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -97,7 +99,8 @@ class Run:
         self._named = Named(self.closure, analysis, self.namespace)
         self.capture: Capture | None = None
         self.watch: Watch | None = None
-        self.loops: list[ItemLoop] = []  # whose items are told apart
+        self.loops: list[ItemLoop | Applied] = []  # whose items are told apart
+        self.scene: Scene | None = None  # where calls of `incnb.map` and `memo` are told apart
         self.units: list[Loop] = []  # that are one unit, with the reasons
         self._readings: Readings | None = None
         self.marks: Checkpoints | None = None
@@ -223,6 +226,8 @@ class Run:
         self.seconds = time.perf_counter() - self._started
         for loop in self.loops:
             loop.end()
+        if self.scene is not None:
+            self.scene.stop()
         seen: list[Seen] = []
         try:
             if self._readings is not None:
