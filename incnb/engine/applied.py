@@ -17,8 +17,9 @@ from types import CodeType
 from typing import Any, final
 
 from incnb import config
-from incnb.dependencies import Closure, bindings
+from incnb.dependencies import Closure, Environment, bindings
 from incnb.dependencies.config import Readings
+from incnb.dependencies.ways import CodeKey, code_key
 from incnb.engine.callee import Callee
 from incnb.engine.itemkeys import Keys
 from incnb.engine.logic import Logic
@@ -77,6 +78,9 @@ class Applied:
         self._reuse = reuse
         self._flights: dict[bytes, Flight] = {}
         self._closed = False
+        self._elsewhere: list[Dependency] = []
+        self._codes: dict[int, CodeType] = {}  # that ran elsewhere
+        self._expected: dict[CodeKey, CodeType] | None = None
         self._ran: list[CodeType] = []
         self._met: list[Dependency] = []
         self._configs: list[str] = []
@@ -124,7 +128,7 @@ class Applied:
         self.passed = Pass(items, logic, self._packer, self._code, reuse=self._reuse, ttl=options.ttl, once=True)
 
     def _code(self, ident: int) -> CodeType:
-        return self.scene.watch.started.code(ident)
+        return self._codes.get(ident) or self.scene.watch.started.code(ident)
 
     def stands(self, scene: Scene) -> bool:
         """Whether all that a call relies on is as it was; then the calls of another watch go on from here."""
@@ -197,15 +201,18 @@ class Applied:
             turn(aside=was)
         return result
 
-    def ask(self, value: Any) -> tuple[Asked, Packed | None]:
-        """Look a call up; while an equal one is under way, wait for it. What is found is loaded and shown."""
+    def ask(self, value: Any, *, alone: bool = False) -> tuple[Asked, Packed | None]:
+        """Look a call up; while an equal one is under way, wait for it. What is found is loaded and shown.
+
+        `alone`: whoever asks sees to equal calls himself.
+        """
         __tracebackhide__ = True
         turn = self.scene.watch.turn
         was = turn(aside=True)
         try:
             waited: Flight | None = None
             while True:
-                asked, packed, flight = self._ask(value, waited)
+                asked, packed, flight = self._ask(value, waited, alone=alone)
                 if flight is None:
                     return asked, packed
                 flight.done.wait()
@@ -213,7 +220,7 @@ class Applied:
         finally:
             turn(aside=was)
 
-    def _ask(self, value: Any, waited: Flight | None) -> tuple[Asked, Packed | None, Flight | None]:
+    def _ask(self, value: Any, waited: Flight | None, *, alone: bool) -> tuple[Asked, Packed | None, Flight | None]:
         with self.lock:
             asked = Asked(value, None, [value], mutable=True)
             passed = self.passed
@@ -232,7 +239,7 @@ class Applied:
             except Exception as error:
                 self.fault(error)
                 return asked, None, None
-            if packed is None and (waited is None or waited.kept):
+            if packed is None and not alone and (waited is None or waited.kept):
                 asked.flight = self._flights[key] = Flight()
             return asked, packed, None
 
@@ -266,16 +273,16 @@ class Applied:
 
     # -- after it
 
-    def ended(self, asked: Asked, result: Any, seen: Seen, seconds: float) -> None:
+    def ended(self, asked: Asked, result: Any, seen: Seen, seconds: float, *, elsewhere: bool = False) -> None:
         """A call has come to its end; what it gave is recorded if it can be."""
         passed = self.passed
         if passed is None:
             return
         with self.lock:
             try:
-                if asked.mutable and asked.key is not None and not seen.trouble:
-                    if self._keys.of(asked.value) != asked.key:
-                        seen.trouble = f"{self.callee.name}() changes what it is given"
+                looked = not elsewhere and asked.mutable and asked.key is not None and not seen.trouble
+                if looked and self._keys.of(asked.value) != asked.key:
+                    seen.trouble = f"{self.callee.name}() changes what it is given"
                 if seen.trouble:
                     passed.tally.executed += 1
                     passed.dirty()
@@ -286,6 +293,41 @@ class Applied:
             except Exception as error:
                 self.fault(error)
         self.land(asked, kept=not seen.trouble)
+
+    @property
+    def environment(self) -> Environment:
+        """What everything is here, while items run elsewhere."""
+        return self.passed.logic.environment if self.passed is not None else self.scene.environment()
+
+    def adopt(self, ran: list[CodeKey] | None, seen: Seen) -> str:
+        """Take over which functions ran in another process; gives what is wrong with them."""
+        passed = self.passed
+        if ran is None or passed is None or passed.logic.closure.watched is None:
+            return ""
+        if self._expected is None:
+            self._expected = expected(passed.logic.closure)
+        found = set()
+        for key in ran:
+            code = self._expected.get(key)
+            if code is None:
+                return f"{key[1]}() ran in a worker, and nothing that is read leads to it"
+            self._codes[id(code)] = code
+            found.add(id(code))
+        seen.ran = frozenset(found)
+        return ""
+
+    def took(self, found: list[Dependency]) -> None:
+        """What was relied on in another process, the cell and an outer call rely on."""
+        part = part_of(self.scene.watch)
+        (self.scene.watch if part is None else part).taken += found
+        self._elsewhere += found
+
+    def spoilt(self, why: str) -> None:
+        """What an item gave may be another thing next time, for all that could be seen: so may the cell."""
+        if self.scene.run is not None:
+            reason = Reason(Code.NOT_SAVED, "items", self.place, why)
+            if reason not in self.scene.run.problems:
+                self.scene.run.problems.append(reason)
 
     def failed(self, asked: Asked, seen: Seen) -> None:
         """A call has failed, or was interrupted."""
@@ -342,7 +384,7 @@ class Applied:
 
     def add_to(self, closure: Closure) -> None:
         """What reused calls relied on beyond code and values, the cell relies on."""
-        for dependency in self._met:
+        for dependency in [*self._met, *self._elsewhere]:
             closure.take(dependency)
         for locator in self._configs:
             if (Kind.CONFIG, bindings.TYPE + locator) in closure.found:
@@ -360,3 +402,14 @@ class Applied:
             self.passed.stop(reason)
         if self.scene.session is not None:
             self.scene.session.item_fault(error)
+
+
+def expected(closure: Closure) -> dict[CodeKey, CodeType]:
+    """The code that a closure expects to run, by what tells it apart."""
+    found: dict[CodeKey, CodeType] = {}
+    todo = list(closure.reached)
+    while todo:
+        code = todo.pop()
+        found.setdefault(code_key(code), code)
+        todo += [part for part in code.co_consts if isinstance(part, CodeType)]
+    return found

@@ -7,8 +7,9 @@ an interrupt, a kill) loses next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from incnb.engine import scene as scenes
 from incnb.engine.applied import Applied
@@ -16,6 +17,9 @@ from incnb.engine.callee import CONFIG, Callee
 from incnb.engine.scene import Scene
 from incnb.failed import Failed
 from incnb.model import shorten
+
+if TYPE_CHECKING:
+    from incnb.engine.executors import Call, Hole, Others
 
 SHOWN = 60  # characters of an item
 
@@ -48,31 +52,56 @@ def map(
         raise TypeError(f"incnb.map wants items to go through, not a {type(items).__qualname__}") from None
     callee = Callee(fn, "map", config)
     call = _caller(callee)
-    holes = on_error == "hole"
-    if executor is not None:
-        from incnb.engine import executors
-
-        executor = executors.checked(executor)
+    holes = hole if on_error == "hole" else None
     if scenes.is_off():
-        if executor is not None:
-            return executor.plainly(call, iterator, holes)  # type: ignore[no-any-return]
-        return [_run(call, n, item, holes=holes) for n, item in enumerate(iterator)]
+        return _others(executor).plainly(callee, call, iterator, holes)
     with scenes.entered() as scene:
+        was = scene.watch.turn(aside=True)
+        try:
+            others = _others(executor)
+        finally:
+            scene.watch.turn(aside=was)
         applied = Applied(callee, scene, f"incnb.map({callee.name})", reuse=reuses(scene))
         applied.begin()
         if scene.run is not None:
             scene.run.loops.append(applied)
         try:
-            if executor is not None:
-                return executor.run(applied, call, iterator, holes)  # type: ignore[no-any-return]
-            return [
-                _run(lambda item: applied.call(item, lambda: call(item)), n, item, holes=holes)
-                for n, item in enumerate(iterator)
-            ]
+            results = others.run(applied, call, iterator, holes)
+            if holes is not None and any(type(result) is Failed for result in results):
+                applied.spoilt("some items failed")
+            return results
         finally:
             applied.close()
             if scene.run is None and applied.problem:
                 scenes.say(f"{applied.place}: {applied.problem}")
+
+
+def _others(executor: Any) -> Others:
+    if executor is None:
+        return _HERE
+    from incnb.engine import executors
+
+    return executors.checked(executor)
+
+
+class _Here:
+    """One after the other, in this thread."""
+
+    def plainly(self, callee: Callee, call: Call, items: Iterator[Any], hole: Hole | None) -> list[Any]:
+        __tracebackhide__ = True
+        return [_run(call, number, item, hole) for number, item in enumerate(items)]
+
+    def run(self, applied: Applied, call: Call, items: Iterator[Any], hole: Hole | None) -> list[Any]:
+        __tracebackhide__ = True
+
+        def kept(item: Any) -> Any:
+            __tracebackhide__ = True
+            return applied.call(item, partial(call, item))
+
+        return [_run(kept, number, item, hole) for number, item in enumerate(items)]
+
+
+_HERE = _Here()
 
 
 def reuses(scene: Scene) -> bool:
@@ -97,9 +126,9 @@ def _caller(callee: Callee) -> Callable[[Any], Any]:
     return call
 
 
-def _run(call: Callable[[Any], Any], number: int, item: Any, *, holes: bool) -> Any:
+def _run(call: Call, number: int, item: Any, hole: Hole | None) -> Any:
     __tracebackhide__ = True
-    if not holes:
+    if hole is None:
         return call(item)
     try:
         return call(item)

@@ -35,6 +35,7 @@ from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
+from incnb.engine.lent import lent
 from incnb.engine.loops import ItemLoop
 from incnb.engine.moved import moved_roots
 from incnb.engine.named import Named
@@ -92,7 +93,8 @@ class Run:
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
         self.too_slow: Callable[[int, float], str] = lambda size, seconds: ""  # bytes, seconds: why not to save
-        self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
+        ignore = (*options.ignore, *lent(body, environment.namespace))
+        self.closure = Closure(environment, ignore, is_seen if free_tool() is not None else None)
         self.perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
         self._native = folders

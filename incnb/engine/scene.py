@@ -40,6 +40,7 @@ _pid = os.getpid()
 def present(session: Session) -> None:
     """A session has begun."""
     _sessions.append(session)
+    _said.clear()
 
 
 def gone(session: Session) -> None:
@@ -191,6 +192,16 @@ def is_off() -> bool:
     return bool(_sessions) and _sessions[-1].off
 
 
+def _in_child() -> None:
+    # whoever held it is not there any more
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
 @contextmanager
 def entered() -> Iterator[Scene]:
     """Be where calls are told apart, for as long as the call lasts."""
@@ -207,6 +218,7 @@ def _enter() -> Scene:
     with _lock:
         if _pid != os.getpid():  # in a forked child nothing of the parent's is watched
             _pid, _alone = os.getpid(), None
+            _sessions.clear()
         session = _sessions[-1] if _sessions else None
         run = session.current.run if session is not None and session.current is not None else None
         if run is not None and run.watch is not None and not run.stopped and run.watch.on:

@@ -72,6 +72,7 @@ class Watch:
         self.sees_looks = False
         self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
         self._noted = 0
+        self.lets: set[int | None] = set()  # threads that work for us: what they do outside of items is nobody's
         self.taken: list[Dependency] = []  # that results relied on which calls of ours reused
 
     def start(self) -> None:
@@ -168,6 +169,11 @@ class Watch:
             part.told.append(event)
         self._seen[event] = None
 
+    def note(self, event: Event) -> None:
+        """Something was seen elsewhere."""
+        self._seen[event] = None
+        self._noted += 1
+
     def _notes(self, code: CodeType) -> bool:
         with self._alone():  # what we look up for it is not the cell's doing
             return is_seen(code)
@@ -177,7 +183,7 @@ class Watch:
         """False while this thread is already inside an observation, or belongs to the kernel itself."""
         busy = (
             getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
-        )
+        ) or (threading.get_ident() in self.lets and part_of(self) is None)
         if busy:
             yield False
             return
