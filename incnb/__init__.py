@@ -10,6 +10,8 @@ from incnb.model import Code, Decision, IncnbError, Reason, Status
 
 if TYPE_CHECKING:
     from incnb.config import Config, ConfigError
+    from incnb.engine.mapping import map
+    from incnb.engine.memo import memo
     from incnb.failed import Failed
     from incnb.sources import Source, SourceError, source
 
@@ -25,6 +27,8 @@ __all__ = [
     "Source",
     "SourceError",
     "Status",
+    "map",
+    "memo",
     "source",
 ]
 
@@ -32,6 +36,8 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Config": "incnb.config",
     "ConfigError": "incnb.config",
     "Failed": "incnb.failed",
+    "map": "incnb.engine.mapping",
+    "memo": "incnb.engine.memo",
     # not `incnb.source`: a module of that name would take the place of the function as soon as it is imported
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",

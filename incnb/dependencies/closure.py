@@ -107,6 +107,23 @@ class Closure(Collected):
             self.read(module_name, read)
         self.met(self.add(kind, locator))
 
+    def given(self, locator: str) -> None:
+        """Follow something that was handed over to be called; the environment knows its locator."""
+        resolved = self.environment.resolve(Kind.VALUE, locator)
+        value = resolved.value
+        if isinstance(value, types.FunctionType) and resolved.kind is Kind.CODE:
+            self.keep(locator, resolved)
+            self.met(resolved)
+            self._function(value, locator, calls=self.watched is not None and self.watched(value.__code__))
+            return
+        self._via.append(locator)
+        self.met(resolved)
+        self._via.pop()
+        self.keep(locator, resolved)
+        name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+        if isinstance(name, str):
+            self._library_object(f"{getattr(value, '__module__', '')}.{name}", value)
+
     # -- reads
 
     def read(self, module_name: str | None, read: Read, *, called: bool = False) -> None:

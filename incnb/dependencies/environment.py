@@ -47,9 +47,13 @@ class Environment:
         self._load = load
         self.load_all = load_all
         self._known: dict[tuple[Kind, str], Resolved] = {}
+        self.given: dict[str, Callable[[], Resolved]] = {}  # what locators of somebody else's stand for
+        self.volatile: frozenset[Kind] = frozenset()  # what is looked at each time
 
     def resolve(self, kind: Kind, locator: str) -> Resolved:
         """What `(kind, locator)` is now. Never raises for what the user's objects do."""
+        if kind in self.volatile:
+            return self._resolve(kind, locator)
         key = (Kind.VALUE if kind is Kind.CODE else kind, locator)
         if key not in self._known:
             self._known[key] = self._resolve(kind, locator)
@@ -68,6 +72,8 @@ class Environment:
         return [value for known in self._known.values() if known.met is not None for value in known.met.hidden]
 
     def _resolve(self, kind: Kind, locator: str) -> Resolved:
+        if locator in self.given:
+            return self.given[locator]()
         if kind is Kind.PYTHON:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Resolved(kind, xxhash.xxh3_128(version.encode()).hexdigest(), "", version)

@@ -80,6 +80,11 @@ class Invariants:
         finally:
             self.read_cost = time.perf_counter() - began
 
+    def from_now(self) -> None:
+        """Look at the state that nobody names from this moment on."""
+        self._states = states.read(but=ambient.GENERATORS)
+        self._generators = _generators()
+
     def _read_differs(self) -> str | None:
         if len(self._closure.found) > self._known:
             self._take()

@@ -29,7 +29,7 @@ class Keys:
 
     def __init__(
         self,
-        spec: Loop,
+        spec: Loop | None,
         logic: Logic,
         namespace: dict[str, Any],
         looked_up: list[tuple[Read, str]],
@@ -37,18 +37,25 @@ class Keys:
     ):
         """`changed`: the ids of objects that the loop changes; an item that holds one is not told."""
         self._changed = changed
-        flat = spec.flat or ()
+        names = spec.flat if spec is not None else None
+        unread = spec.unread if spec is not None else frozenset[int]()
+        flat = names or ()
         self.roots: list[Any] = []
         self.mutable = False
         self.problem = ""
         self._logic = logic
         self._namespace = namespace
         self._size = len(flat)
-        self._read = tuple(i for i in range(len(flat)) if i not in spec.unread)
-        self._parts = spec.flat is not None and bool(spec.unread)
+        self._read = tuple(i for i in range(len(flat)) if i not in unread)
+        self._parts = names is not None and bool(unread)
         self._looked_up = [(read, flat.index(name) if name in flat else None) for read, name in looked_up]
         self._simple = not self._looked_up and not self._parts
         self._met: set[frozenset[str]] = set()
+
+    @classmethod
+    def whole(cls, logic: Logic, namespace: dict[str, Any]) -> Keys:
+        """For items that are read as a whole, and by which nothing is looked up."""
+        return cls(None, logic, namespace, [])
 
     def of(self, item: Any) -> bytes | None:
         """The key of an item, 16 bytes; None for one that cannot be fingerprinted."""

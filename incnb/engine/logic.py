@@ -141,6 +141,15 @@ class Logic:
         """Seconds that this took last."""
         return self._invariants.read_cost if self._invariants is not None else 0.0
 
+    def stands(self) -> bool:
+        """Whether what is read is as it was. Whatever else moved since counts from now on."""
+        if self._invariants is None or self._invariants.read_moved() is not None:
+            return False
+        if any(kind is Kind.MODULE and locator.endswith(" (file)") for kind, locator in self.closure.found):
+            return False
+        self._invariants.from_now()
+        return True
+
     def let_go(self) -> None:
         """Hold none of the user's objects any more."""
         self.closure.let_go()
@@ -181,7 +190,8 @@ class Logic:
         text = json.dumps({"allow": allow, "dependencies": told}, ensure_ascii=False, separators=(",", ":"))
         self._texts[digest] = text.encode("utf-8", "surrogatepass")
         self._sets[ran] = digest
-        self._contained[digest] = None
+        if not self._is_volatile(self._texts[digest]):
+            self._contained[digest] = None
         return digest, None
 
     def text(self, digest: bytes) -> bytes:
@@ -195,8 +205,16 @@ class Logic:
         if digest in self._contained:
             return self._contained[digest]
         reason = self._against(text)
-        self._contained[digest] = reason
+        if not self._is_volatile(text):
+            self._contained[digest] = reason
         return reason
+
+    def _is_volatile(self, text: bytes | None) -> bool:
+        """Whether a set holds what is looked at each time."""
+        kinds = self.environment.volatile
+        if not kinds or text is None:
+            return False
+        return any(d.kind in kinds and (d.kind, d.locator) not in self.closure.found for d in self.dependencies(text))
 
     def _against(self, text: bytes | None) -> Reason | None:
         if text is None:

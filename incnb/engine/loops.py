@@ -66,6 +66,11 @@ class ItemLoop(Redoing):
         self._configs: list[str] = []  # the Configs that they may have read
         self._key_now: bytes | None = None
 
+    @property
+    def place(self) -> str:
+        """What people are told of it."""
+        return f"the loop in line {self.spec.line}"
+
     def _item(self) -> str:
         return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
 

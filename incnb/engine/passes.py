@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any, final
@@ -60,26 +60,31 @@ class Pass:
         packer: Packer,
         code: Callable[[int], CodeType],
         *,
-        mine: set[bytes],
+        mine: set[bytes] | None = None,
         reuse: bool = True,
         ttl: float | None = None,
+        once: bool = False,
     ):
-        """`mine`: the keys that were recorded in this execution, equal items run each."""
+        """`mine`: the keys that were recorded in this execution, equal items run each; but with `once`, where of equal
+        items one runs, and the others are what it gave.
+        """
         self.tally = Tally()
         self.ahead: tuple[str, ...] = ()  # names that every item binds, if it is known which item is the last one
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
         self.files: list[Dependency] = []  # that reused items relied on
         self.order: Order | None = None  # of the items handled so far, where that is of use
+        self.latest: list[Dependency] = []  # files and variables that the item found last relied on
         self._items = items
         self._packer = packer
         self._code = code
         self._reuse = reuse
         self._ttl = ttl
+        self._once = once
         self._journal = items.journal()
         self._declared: set[bytes] = set()
         self._skipped: list[Dependency] = []
-        self._mine = mine
+        self._mine = mine if mine is not None else set()
         self._twins: dict[bytes, int] = {}
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
@@ -116,12 +121,19 @@ class Pass:
 
     # -- before an item
 
+    @property
+    def pending(self) -> bool:
+        """Whether something that ran is not written yet."""
+        return bool(self._journal.pending)
+
     def find(self, key: bytes) -> Packed | None:
         """What an item left when it ran, if that still holds; None if it must run, and `tally` knows why."""
         if not self._reuse:
             return None
+        if self._once and key in self._mine and self._journal.pending:
+            self.settle()
         entries = self._items.get(key)
-        if not entries or key in self._mine:
+        if not entries or (key in self._mine and not self._once):
             self.tally.why[NEW] += 1
             return None
         reason: Reason | None = None
@@ -141,6 +153,8 @@ class Pass:
                     self.used.add(entry.relied)
                     if self.order is not None:
                         self.order.add(key, entry.relied, entry.payload, packed, packed.files(), entry.seconds)
+                    if self._once:
+                        self.latest = [*packed.files(), *self._relied_on([entry.relied])]
                     return packed
             reason = reason or against
         self.tally.why[reason or NEW] += 1
@@ -286,10 +300,10 @@ class Pass:
 
     # -- what the reused items relied on
 
-    def _sets(self) -> list[Dependency]:
-        texts = [self._items.relied(digest) for digest in self.used]
+    def _sets(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
+        texts = [self._items.relied(digest) for digest in (self.used if digests is None else digests)]
         found = [d for text in texts if text is not None for d in self.logic.dependencies(text)]
-        return [*self._skipped, *found]
+        return [*(self._skipped if digests is None else ()), *found]
 
     def ran(self) -> list[CodeType]:
         """The functions that the reused items had run, as they are now."""
@@ -297,8 +311,11 @@ class Pass:
 
     def met(self) -> list[Dependency]:
         """Files and variables of the environment that were met while the reused items ran."""
-        found = [d for d in self._sets() if d.kind in (Kind.FILE, Kind.ENV)]
-        return found + [d for d in self._sets() if d.locator == ambient.FOLDER]
+        return self._relied_on()
+
+    def _relied_on(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
+        sets = self._sets(digests)
+        return [d for d in sets if d.kind in (Kind.FILE, Kind.ENV)] + [d for d in sets if d.locator == ambient.FOLDER]
 
 
 def _without(outcome: Outcome, names: Sequence[str]) -> Outcome:

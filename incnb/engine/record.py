@@ -28,12 +28,14 @@ from incnb.dependencies import Closure, Environment, Found, ambient, bindings, s
 from incnb.dependencies.config import Readings
 from incnb.engine import calls, meaning, native, observed
 from incnb.engine.ambience import moved_state, settle_last_call
+from incnb.engine.applied import Applied
 from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.decide import declarations
 from incnb.engine.files import Judged
 from incnb.engine.hidden import HiddenState
 from incnb.engine.judgement import Judgement, Perhaps
 from incnb.engine.keep import check_caches, check_faithful, check_pristine, group_record
+from incnb.engine.lent import lent
 from incnb.engine.loops import ItemLoop
 from incnb.engine.moved import moved_roots
 from incnb.engine.named import Named
@@ -41,6 +43,7 @@ from incnb.engine.native import Native
 from incnb.engine.options import Options
 from incnb.engine.rerun import statements_to_run_again
 from incnb.engine.roots import codes_of, roots_of
+from incnb.engine.scene import Scene
 from incnb.engine.shape import shape_of
 from incnb.fingerprint import ABSENT
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -90,14 +93,16 @@ class Run:
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
         self.too_slow: Callable[[int, float], str] = lambda size, seconds: ""  # bytes, seconds: why not to save
-        self.closure = Closure(environment, options.ignore, is_seen if free_tool() is not None else None)
+        ignore = (*options.ignore, *lent(body, environment.namespace))
+        self.closure = Closure(environment, ignore, is_seen if free_tool() is not None else None)
         self.perhaps = Perhaps(self.closure, self.judgement)
         self._hidden = hidden
         self._native = folders
         self._named = Named(self.closure, analysis, self.namespace)
         self.capture: Capture | None = None
         self.watch: Watch | None = None
-        self.loops: list[ItemLoop] = []  # whose items are told apart
+        self.loops: list[ItemLoop | Applied] = []  # whose items are told apart
+        self.scene: Scene | None = None  # where calls of `incnb.map` and `memo` are told apart
         self.recorded: dict[str, set[bytes]] = {}  # the keys of items that this run recorded, by loop
         self.units: list[Loop] = []  # that are one unit, with the reasons
         self._readings: Readings | None = None
@@ -224,6 +229,8 @@ class Run:
         self.seconds = time.perf_counter() - self._started
         for loop in self.loops:
             loop.end()
+        if self.scene is not None:
+            self.scene.stop()
         seen: list[Seen] = []
         try:
             if self._readings is not None:

@@ -21,6 +21,7 @@ from incnb.engine.files import Judge
 from incnb.engine.native import Native
 from incnb.fingerprint import files
 from incnb.model import Dependency
+from incnb.outputs.accesses import Journal
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
 from incnb.outputs.leftovers import POOLS, open_figures
@@ -58,7 +59,7 @@ class Slices:
         self._capture = capture
         self._threads = threading.active_count()
         self._began = time.perf_counter()
-        self._entries = self._told = self._variables = self._set = self._shown = 0
+        self._entries = self._told = self._variables = self._set = self._shown = self._taken = 0
 
     def begin(self) -> None:
         """An item begins."""
@@ -73,12 +74,13 @@ class Slices:
         self._variables = len(journal.variables)
         self._set = len(watch.variables)
         self._shown = self._capture.noted if self._capture is not None else 0
+        self._taken = len(watch.taken)
 
     def end(self, item: Sequence[Any]) -> Seen:
         """The item has ended; `item` is what it was made of: its value and what was looked up by it."""
         watch = self._watch
         journal = watch.journal
-        seen = Seen(ran=watch.started.since)
+        seen = Seen(ran=watch.started.since, own=unique(watch.taken[self._taken :]))
         if watch.started.calls > MANY_CALLS:
             self._heeds(watch.started)
         if watch.told != self._told:
@@ -107,7 +109,7 @@ class Slices:
             reads = any(access.op == "read" for access in journal.entries[self._entries :])
             seen.doubt = "no file was seen to be opened" if self._must and not reads else ""
         if len(journal.entries) != self._entries and not seen.trouble:
-            self._files(seen, item)
+            judge_files(journal.since(self._entries), seen, item)
         return seen
 
     def _left_thread(self) -> bool:
@@ -121,26 +123,27 @@ class Slices:
         if started.calls > MANY_CALLS and started.calls * CALL > SHARE * (time.perf_counter() - self._began):
             started.once()
 
-    def _files(self, seen: Seen, item: Sequence[Any]) -> None:
-        part = self._watch.journal.since(self._entries)
-        judged = Judge(part).judge()
-        left = [w.path for w in judged.written] + judged.folders
-        if judged.problems or left:
-            seen.trouble = judged.problems[0] if judged.problems else f"it wrote {left[0]}"
-            return
-        changed = next((a for a in part.entries if a.op in _CHANGES), None)
-        if changed is not None:
-            seen.trouble = f"it changed {changed.given}"
-            return
-        if judged.absolute:
-            now = ambient.resolve(ambient.FOLDER)
-            seen.shared.append(Dependency(now.kind, ambient.FOLDER, now.fp or "", now.shown))
-        mentions = texts(item)
-        for dependency in judged.dependencies:
-            path = _path(dependency.locator)
-            full = path if path.startswith(os.sep) else f"{files.here()}{os.sep}{path}"
-            owns = os.path.normpath(full) in part.direct or any(text in dependency.locator for text in mentions)
-            (seen.own if owns else seen.shared).append(dependency)
+
+def judge_files(part: Journal, seen: Seen, item: Sequence[Any]) -> None:
+    """Put down what an item relied on by what it did with files, or why it cannot be replayed."""
+    judged = Judge(part).judge()
+    left = [w.path for w in judged.written] + judged.folders
+    if judged.problems or left:
+        seen.trouble = judged.problems[0] if judged.problems else f"it wrote {left[0]}"
+        return
+    changed = next((a for a in part.entries if a.op in _CHANGES), None)
+    if changed is not None:
+        seen.trouble = f"it changed {changed.given}"
+        return
+    if judged.absolute:
+        now = ambient.resolve(ambient.FOLDER)
+        seen.shared.append(Dependency(now.kind, ambient.FOLDER, now.fp or "", now.shown))
+    mentions = texts(item)
+    for dependency in judged.dependencies:
+        path = _path(dependency.locator)
+        full = path if path.startswith(os.sep) else f"{files.here()}{os.sep}{path}"
+        owns = os.path.normpath(full) in part.direct or any(text in dependency.locator for text in mentions)
+        (seen.own if owns else seen.shared).append(dependency)
 
 
 _CHANGES = ("write", "append", "create", "update", "remove", "rename", "mkdir", "rmdir", "touch")
@@ -148,6 +151,11 @@ _CHANGES = ("write", "append", "create", "update", "remove", "rename", "mkdir", 
 
 def _path(locator: str) -> str:
     return locator.rpartition(": ")[2] if ": " in locator else locator.rpartition(" of ")[2]
+
+
+def unique(found: Sequence[Dependency]) -> list[Dependency]:
+    """Each thing once, and twice if it was seen in two states."""
+    return list({(d.kind, d.locator, d.fp): d for d in found}.values())
 
 
 def texts(values: Sequence[Any]) -> list[str]:

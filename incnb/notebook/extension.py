@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
+from incnb.engine import scene
 from incnb.engine.options import Options
 from incnb.engine.session import Session
 from incnb.model import Decision
@@ -42,6 +43,7 @@ class Extension:
             shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict)
         )
         self.session.progress = lambda quiet: shower(shell, quiet=quiet)
+        scene.present(self.session)
         self.tracker = Tracker(self.session, self._say)
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
@@ -55,6 +57,7 @@ class Extension:
             self._wrap_handlers(kernel.shell_handlers)
 
     def remove(self) -> None:
+        scene.gone(self.session)
         self.session.close()
         for owner, item in (
             (self.shell.input_transformers_cleanup, self._marker),

@@ -22,6 +22,9 @@ Op = Literal[
 FOUND_LIMIT = 256 << 20
 
 
+_CHANGES = ("write", "append", "create", "update", "remove", "rename", "mkdir", "rmdir", "touch")
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """One thing done with a path; `state` is what was seen of it, `extra` a rename's target or the kind of glob."""
@@ -154,6 +157,19 @@ class Journal:
         part.direct = self.direct
         part._start = self._start
         return part
+
+    def take(self, part: Journal) -> None:
+        """What was done apart was done here as well."""
+        self.entries += part.entries
+        self.problems += part.problems
+        self.temporary |= part.temporary
+        self.direct |= part.direct
+        self._set |= part._set
+        for name, value in part.variables.items():
+            self.variables.setdefault(name, value)
+        if any(access.op in _CHANGES for access in part.entries):
+            self._seen.clear()
+            self._looked.clear()
 
     @property
     def moved(self) -> bool:

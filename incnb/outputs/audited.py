@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
+from incnb.model import redacted
+
 PROCESSES = frozenset(
     [
         "subprocess.Popen",
@@ -121,3 +126,27 @@ FRAME_FRIENDS = frozenset(
         "typing_extensions",
     ]
 )
+
+
+def text(value: Any) -> str:
+    """An argument of an audit event, as text."""
+    return os.fsdecode(value) if isinstance(value, bytes) else str(value)[:80]
+
+
+def address(args: tuple[Any, ...]) -> str:
+    """Where a connection goes, by the arguments of its event."""
+    return redacted(_place(args))
+
+
+def _place(args: tuple[Any, ...]) -> str:
+    for arg in args:
+        if isinstance(arg, tuple) and arg:
+            return ":".join(str(part) for part in arg[:2])
+        if isinstance(arg, str | bytes) and arg:
+            return text(arg)[:80]
+    return "somewhere"
+
+
+def short(args: tuple[Any, ...]) -> str:
+    """The arguments of an event, in short."""
+    return redacted(" ".join(str(a)[:60] for a in args if isinstance(a, str | bytes | tuple | list | int) and a))[:120]

@@ -24,10 +24,11 @@ from types import CodeType, FrameType
 from typing import Any, Literal
 
 from incnb.fingerprint import files, origin
-from incnb.model import redacted
+from incnb.model import Dependency
 from incnb.outputs import file_events, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
-from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES
+from incnb.outputs.apart import Part, part_of
+from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
 from incnb.outputs.looks import Looks
 from incnb.outputs.whose import belongs, file_kind, is_own, is_shells_own, through_library
 
@@ -66,11 +67,13 @@ class Watch:
         self._undo: list[Callable[[], None]] = []
         self._started = started.Started(self._notes, {seeding.RESEED: self._reseeded})
         self._pid = os.getpid()
-        self.journal = Journal()
+        self._journal = Journal()
         self._looks = Looks(self._looked)
         self.sees_looks = False
         self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
         self._noted = 0
+        self.lets: set[int | None] = set()  # threads that work for us: what they do outside of items is nobody's
+        self.taken: list[Dependency] = []  # that results relied on which calls of ours reused
 
     def start(self) -> None:
         global _active
@@ -85,7 +88,8 @@ class Watch:
     def stop(self) -> list[Event]:
         """End the watch and say what was seen."""
         global _active
-        _active = None
+        if _active is self:
+            _active = None
         try:
             for undo in reversed(self._undo):
                 undo()
@@ -98,6 +102,33 @@ class Watch:
         for code in self._unexpected(self._started.ran()):
             self._note("untracked", f"{code.co_qualname}() ran, and nothing that the cell reads leads to it")
         return list(self._seen)
+
+    @property
+    def journal(self) -> Journal:
+        """What is done with files, by this thread at its item or by the whole cell."""
+        part = part_of(self)
+        return self._journal if part is None else part.journal
+
+    @property
+    def whole(self) -> Journal:
+        """What is done by threads that are at no item."""
+        return self._journal
+
+    @property
+    def on(self) -> bool:
+        """Whether it is this one that sees what is done."""
+        return _active is self
+
+    def leave(self, part: Part) -> None:
+        """An item that was kept apart has ended: what it did, what it was part of did as well."""
+        above = part.above
+        if above is None:
+            self._noted += len(part.told)
+            self._started.also(part.ran)
+            self._journal.take(part.journal)
+            self.taken += dict.fromkeys(part.taken)
+        else:
+            above.take(part)
 
     @property
     def started(self) -> started.Started:
@@ -130,8 +161,18 @@ class Watch:
         return self._noted + len(self.journal.entries) + len(self.journal.variables)
 
     def _note(self, kind: Kind, what: str, permit: str = "") -> None:
+        event = Event(kind, what, permit)
+        part = part_of(self)
+        if part is None:
+            self._noted += 1
+        else:
+            part.told.append(event)
+        self._seen[event] = None
+
+    def note(self, event: Event) -> None:
+        """Something was seen elsewhere."""
+        self._seen[event] = None
         self._noted += 1
-        self._seen[Event(kind, what, permit)] = None
 
     def _notes(self, code: CodeType) -> bool:
         with self._alone():  # what we look up for it is not the cell's doing
@@ -142,7 +183,7 @@ class Watch:
         """False while this thread is already inside an observation, or belongs to the kernel itself."""
         busy = (
             getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
-        )
+        ) or (threading.get_ident() in self.lets and part_of(self) is None)
         if busy:
             yield False
             return
@@ -162,11 +203,11 @@ class Watch:
                 self._file(event, args)
             elif event in ("os.putenv", "os.unsetenv"):
                 if self._on_behalf() is not None:
-                    self._variable(_text(args[0]), sys._getframe(2))
+                    self._variable(text(args[0]), sys._getframe(2))
             elif event in PROCESSES and not self._asks_the_machine(args):
-                self._note("effect", f"it started a process ({event} {_short(args)})", "subprocess")
+                self._note("effect", f"it started a process ({event} {short(args)})", "subprocess")
             elif event in NETWORK:
-                self._note("effect", f"it opened a connection to {_address(args)}", "network")
+                self._note("effect", f"it opened a connection to {address(args)}", "network")
             elif event == "sqlite3.connect":
                 self._database(args[0])
             elif event == "builtins.input":
@@ -333,7 +374,7 @@ class Watch:
                 return
             through = [f for f in between if file_kind(f.f_code.co_filename) == "library"]
             if not (through and isinstance(key, str) and key.upper().startswith(BENIGN_ENV)):
-                name = _text(key)
+                name = text(key)
                 self.journal.variable(name, self._raw_environ(name), sets=method in ("__setitem__", "__delitem__"))
 
     @staticmethod
@@ -397,24 +438,3 @@ def know_kernel_threads() -> None:
 def is_seen(code: CodeType) -> bool:
     """Whether it is noted that code starts: that of notebooks and of project files is."""
     return file_kind(code.co_filename) == "project"
-
-
-def _text(value: Any) -> str:
-    return os.fsdecode(value) if isinstance(value, bytes) else str(value)[:80]
-
-
-def _address(args: tuple[Any, ...]) -> str:
-    return redacted(_place(args))
-
-
-def _place(args: tuple[Any, ...]) -> str:
-    for arg in args:
-        if isinstance(arg, tuple) and arg:
-            return ":".join(str(part) for part in arg[:2])
-        if isinstance(arg, str | bytes) and arg:
-            return _text(arg)[:80]
-    return "somewhere"
-
-
-def _short(args: tuple[Any, ...]) -> str:
-    return redacted(" ".join(str(a)[:60] for a in args if isinstance(a, str | bytes | tuple | list | int) and a))[:120]

@@ -31,8 +31,14 @@ class Snapshot:
             if type(thread).__module__ == "multiprocessing.dummy":
                 thread.join(0.1)  # of a pool that was just told to end
         for thread in threading.enumerate():
-            mine = thread not in self._threads and thread.is_alive() and not self._is_shells(thread)
-            if mine and not thread.name.startswith(POOLS):
+            mine = (
+                type(thread).__module__ != "concurrent.futures.process"
+                and thread not in self._threads
+                and thread.is_alive()
+                and not self._is_shells(thread)
+            )
+            pool = thread.name.startswith(POOLS) or type(thread).__module__ == "concurrent.futures.process"
+            if mine and not pool:
                 found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
         for task in _tasks() - self._tasks:
             if not task.done() and not is_kernel_task(task):

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any, final
 
+from incnb.outputs.apart import HERE
+
 _FREE_BY_CONVENTION = (3, 4)
 _NAME = "incnb"
 
@@ -36,6 +38,7 @@ class Started:
         self._seen: dict[int, CodeType] = {}  # by id: comparing code objects by value costs more, and tells less
         self._tool: int | None = None
         self._watched = False
+        self._apart = 0  # items at work that are kept apart
         self._item: set[int] | None = None  # ids of the code that started since `afresh`, while that is asked for
         self.calls = 0  # how often it was told of code of ours while items were told apart
 
@@ -45,6 +48,22 @@ class Started:
             self._item = set()
             if restart:
                 sys.monitoring.restart_events()  # type: ignore[attr-defined, unused-ignore]
+
+    def apart(self, *, more: bool) -> None:
+        """Items are kept apart from now on (`more`), or no longer: every start of code of ours is told meanwhile."""
+        self._apart += 1 if more else -1
+        if self._apart == 1 and more and self._watched and self._tool is not None:
+            sys.monitoring.restart_events()  # type: ignore[attr-defined, unused-ignore]
+
+    @property
+    def sees(self) -> bool:
+        """Whether it can be seen what starts."""
+        return self._watched and self._tool is not None
+
+    def also(self, ran: set[int]) -> None:
+        """What an item that was kept apart ran, what it was part of ran as well."""
+        if self._item is not None:
+            self._item |= ran
 
     def once(self) -> None:
         """Code is told once again: `since` knows nothing any more."""
@@ -82,9 +101,11 @@ class Started:
 
         def started(code: CodeType, offset: int) -> Any:
             # in any thread and whatever we are doing: it is told once, and what is missed now is missed for good
-            item = self._item
-            if item is not None and id(code) in seen:
-                item.add(id(code))
+            part = HERE.part
+            item = self._item if part is None else part.ran
+            if (item is not None or self._apart) and id(code) in seen:
+                if item is not None:
+                    item.add(id(code))
                 self.calls += 1
                 return None
             if code in each:
@@ -94,7 +115,7 @@ class Started:
                 return disable
             seen[id(code)] = code
             if item is None:
-                return disable
+                return None if self._apart else disable
             item.add(id(code))
             return None
 

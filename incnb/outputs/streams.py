@@ -36,6 +36,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Final, final
 
+from incnb.outputs.apart import Notes
 from incnb.outputs.events import OURS, Event, plain
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
@@ -88,7 +89,7 @@ class Capture:
         self.problem: str | None = None
         self.widget = False
         self._shell = shell
-        self._notes: list[tuple[str, str | None] | Event] = []
+        self._notes = Notes()
         self._events: list[Event] | None = None
         self._inside = _Inside()
         self._on = False
@@ -113,18 +114,14 @@ class Capture:
         """How much was shown so far; it only grows."""
         return len(self._notes)
 
+    @property
+    def stray(self) -> int:
+        """How much was shown by threads that are at no item."""
+        return self._notes.stray
+
     def since(self, count: int) -> list[Event]:
         """What was shown after the first `count` notes, in the order in which the code did it."""
-        events: list[Event] = []
-        for note in self._notes[count:]:
-            if isinstance(note, Event):
-                events.append(note)
-            elif note[1] is not None:
-                if events and events[-1].type == "stream" and events[-1].name == note[0]:
-                    events[-1] = Event("stream", name=note[0], text=events[-1].text + note[1])
-                else:
-                    events.append(Event("stream", name=note[0], text=note[1]))
-        return events
+        return shown(self._notes[count:])
 
     def stop(self) -> list[Event]:
         """The events, in the order in which they were shown. Undoes every hook, whatever happened."""
@@ -134,7 +131,7 @@ class Capture:
             self._detach()
             self._events = []
             self._try(self._arrange)
-            self._notes = []
+            self._notes = Notes()
         return list(self._events)
 
     # Hooks ---------------------------------------------------------------------------------------------------------
@@ -414,6 +411,20 @@ class Capture:
             if texts:
                 show(name, texts)
         close()
+
+
+def shown(notes: Iterable[Any]) -> list[Event]:
+    """The events behind notes, in the order in which the code did it."""
+    events: list[Event] = []
+    for note in notes:
+        if isinstance(note, Event):
+            events.append(note)
+        elif note[1] is not None:
+            if events and events[-1].type == "stream" and events[-1].name == note[0]:
+                events[-1] = Event("stream", name=note[0], text=events[-1].text + note[1])
+            else:
+                events.append(Event("stream", name=note[0], text=note[1]))
+    return events
 
 
 _live: weakref.WeakSet[Capture] = weakref.WeakSet()
