@@ -59,7 +59,7 @@ class ItemComprehension(ItemLoop):
                     item = next(iterator)
                 except StopIteration:
                     turn(aside=True)
-                    self.close()
+                    self.close(complete=True)
                     return
                 if not plain and touched() is not False:
                     self.passed.dirty()

@@ -127,7 +127,7 @@ class ItemLoop(Redoing):
                     if self._waiting is not None:
                         yield from self._last()
                         turn(aside=True)
-                    self.close()
+                    self.close(complete=True)
                     return
                 if self._waiting is not None:
                     turn(aside=True)
@@ -230,14 +230,16 @@ class ItemLoop(Redoing):
         if not passed.on:
             self._active = False
 
-    def close(self) -> None:
-        """The loop has ended, in whatever way; idempotent."""
+    def close(self, *, complete: bool = False) -> None:
+        """The loop has ended, in whatever way; idempotent. `complete`: its iterable has come to its end."""
         passed = self.passed
         if self._closed or passed is None:
             return
         self._closed, self._active = True, False
         try:
             passed.close()
+            if complete and self.live is None:
+                passed.complete()
             if self.live is not None:
                 self.live.close()
             self._ran = passed.ran()

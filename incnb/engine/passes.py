@@ -27,6 +27,7 @@ from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.variables import NotSaved
 from incnb.store import StoreError, Unpicklable
 from incnb.store.items import Entry, Items
+from incnb.store.passed import LIMIT, removed
 
 ONE_BY_ONE = 0.01  # seconds that an item takes to be written on its own
 AT_MOST = 0.1  # seconds of work in memory, of quick items
@@ -43,6 +44,7 @@ class Tally:
     executed: int = 0
     reused: int = 0
     failed: int = 0
+    removed: int = 0
     saved: float = 0.0
     why: Counter[Reason] = field(default_factory=Counter)
     off: Reason | None = None  # why items are not told apart (any more)
@@ -69,6 +71,7 @@ class Pass:
         items one runs, and the others are what it gave.
         """
         self.tally = Tally()
+        self.seen: list[bytes] = []  # the keys of the items that were looked up
         self.ahead: tuple[str, ...] = ()  # names that every item binds, if it is known which item is the last one
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
@@ -132,6 +135,8 @@ class Pass:
             return None
         if self._once and key in self._mine and self._journal.pending:
             self.settle()
+        if len(self.seen) <= LIMIT:
+            self.seen.append(key)
         entries = self._items.get(key)
         if not entries or (key in self._mine and not self._once):
             self.tally.why[NEW] += 1
@@ -293,6 +298,11 @@ class Pass:
         """The pass has ended, in whatever way."""
         if self.on and self._journal.pending:
             self.settle()
+
+    def complete(self) -> None:
+        """The collection was gone through to its end."""
+        if self.on and self._reuse:
+            self.tally.removed = removed(self._items.store, self._items.loop, self.seen)
 
     def release(self) -> None:
         """Nothing is written any more."""

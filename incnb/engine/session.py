@@ -36,7 +36,7 @@ from incnb.engine.policy import why_not_to_save
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
-from incnb.engine.tallies import counts, one_unit, saved
+from incnb.engine.tallies import counted, counts, one_unit, saved, to_count
 from incnb.engine.tracked import Producer, Text, Tracked, cutoff, never
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
@@ -352,7 +352,8 @@ class Session:
             attempt = run.attempt if known else ""
             return self._remember(tracked, failed, None, attempt=attempt, relied=run.relied)
         started = time.perf_counter()
-        kept = run.keep(self.store, value, {"code": run.analysis.code, "title": tracked.cell.title})
+        meta = {"code": run.analysis.code, "title": tracked.cell.title, **to_count(tracked.items)}
+        kept = run.keep(self.store, value, meta)
         save = time.perf_counter() - started
         if tracked.verification is not None:
             tracked.reasons = tracked.verification.reasons(run, value)
@@ -373,6 +374,7 @@ class Session:
         data = replay.stored.data or {}
         if data.get("host") == os.uname().nodename and isinstance(data.get("seconds"), float):
             tracked.saved = max(0.0, data["seconds"] - replay.seconds - tracked.decide)
+        tracked.items = counted(data)
         self._produced(bound, tracked, executed=False)
         status = Status.CUTOFF if tracked.cutoff else Status.REUSED
         decision = self._decision(tracked, status if success else Status.FAILED)

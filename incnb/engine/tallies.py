@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incnb.model import Code, ItemCounts, Reason
 
@@ -24,7 +24,8 @@ def counts(run: Run, *, success: bool) -> ItemCounts | None:
     failed = sum(tally.failed for tally in tallies) + (not success and any(loop.open for loop in run.loops))
     executed = sum(tally.executed for tally in tallies)
     reused = sum(tally.reused for tally in tallies)
-    return ItemCounts(executed, reused, failed, 0, tuple(why.most_common(MOST_REASONS)))
+    gone = sum(tally.removed for tally in tallies)
+    return ItemCounts(executed, reused, failed, gone, tuple(why.most_common(MOST_REASONS)))
 
 
 def one_unit(run: Run) -> list[Reason]:
@@ -48,3 +49,13 @@ def one_unit(run: Run) -> list[Reason]:
 def saved(run: Run) -> float:
     """Seconds that the reused items took when they ran."""
     return sum(loop.passed.tally.saved for loop in run.loops if loop.passed is not None)
+
+
+def to_count(items: ItemCounts | None) -> dict[str, int]:
+    """What the trace of a cell keeps of its items."""
+    return {} if items is None else {"items": items.executed + items.reused}
+
+
+def counted(trace: dict[str, Any]) -> ItemCounts | None:
+    """The items of a cell that is reused as a whole."""
+    return ItemCounts(reused=trace["items"]) if isinstance(trace.get("items"), int) else None

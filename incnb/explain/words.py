@@ -76,7 +76,8 @@ def describe(decision: Decision) -> str:
     reasons = told[:1] if decision.status in (Status.REUSED, Status.CUTOFF) else told[:3]
     if took >= SLOW and decision.status not in (Status.REUSED, Status.CUTOFF):
         reasons += [r for r in decision.reasons if r.kind == "items"][:1]
-    if decision.items is not None and decision.items.reused:
+    ran = decision.status not in (Status.REUSED, Status.CUTOFF)
+    if ran and decision.items is not None and decision.items.reused:
         what = f"{what.partition(' ')[0]} {items(decision.items)}"
     parts = [f"{GLYPHS[decision.status]} {what}", *("← " + sentence(r) for r in reasons)]
     if decision.saved_seconds is not None and decision.saved_seconds >= 0.05:
@@ -91,7 +92,8 @@ def items(counts: ItemCounts) -> str:
     more = ", …" if len(counts.why) > 3 else ""
     failed = f", {counts.failed} failed" if counts.failed else ""
     because = f" ({why}{more}{failed})" if why or failed else ""
-    return f"{ran} of {ran + counts.reused} items{because} · {counts.reused} reused"
+    gone = f" · {counts.removed} gone" if counts.removed else ""
+    return f"{ran} of {ran + counts.reused} items{because} · {counts.reused} reused{gone}"
 
 
 def _of_items(reason: Reason, count: int) -> str:
