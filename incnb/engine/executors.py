@@ -20,8 +20,8 @@ from typing import Any, Protocol, final
 
 import xxhash
 
+from incnb.engine import jitter, worker
 from incnb.engine import scene as scenes
-from incnb.engine import worker
 from incnb.engine.applied import Applied, Asked
 from incnb.engine.callee import Callee
 from incnb.engine.lent import is_executor
@@ -130,9 +130,11 @@ class Processes:
         everything = list(items)
         watch = applied.scene.watch
         was, lets = watch.turn(aside=True), watch.lets
+        together = jitter.apart()
         try:
             return _Round(applied, self._executor, self._options, everything, hole).run()
         finally:
+            together()
             watch.lets = lets
             watch.turn(aside=was)
 

@@ -22,6 +22,7 @@ from typing import Any, cast, final
 
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, config
 from incnb.dependencies.ways import CodeKey, code_key
+from incnb.engine import jitter
 from incnb.engine import scene as scenes
 from incnb.engine.callee import CONFIG
 from incnb.engine.configured import Configured
@@ -137,6 +138,7 @@ def work(job: Job, item: bytes) -> Answer:
 def _work(job: Job, item: bytes, scene: scenes.Scene) -> Answer:
     with _lock:
         function = _known.get(job.digest)
+        jitter.apart()  # for good: this process is Dask's
         if function is None or (_busy == 1 and not function.stands()):
             while len(_known) >= KEPT:
                 del _known[next(iter(_known))]
