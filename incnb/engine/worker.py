@@ -102,8 +102,10 @@ class _Function:
 
 def errors_of_warnings() -> set[str]:
     """Which warnings end an item; those that the completer of IPython raises to itself do not."""
-    found = [entry for entry in warnings.filters if entry[0] == "error" and not entry[2].__module__.startswith("IPython")]
-    return {repr((entry[1], entry[2].__name__, entry[3], entry[4])) for entry in found}
+    found = [
+        entry for entry in warnings.filters if entry[0] == "error" and not entry[2].__module__.startswith("IPython")
+    ]
+    return {repr((entry[1], entry[2], entry[3], entry[4])) for entry in found}
 
 
 def _plain(locator: str) -> str:
