@@ -33,6 +33,7 @@ class Kind(StrEnum):
     ENV = "env"
     AMBIENT = "ambient"
     PYTHON = "python"
+    SOURCE = "source"
     VERSION = "version"
 
 

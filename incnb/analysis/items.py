@@ -60,6 +60,7 @@ class Effect:
     text: str
     sure: bool
     caught: bool = False
+    default: str = ""  # of `groups.setdefault(k, []).append(v)`: the type of what is put there
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Shape:
     key_at: int = -1
     keyed: bool = False
     operator: str = ""
+    default: str = ""
 
 
 def own(*nodes: ast.AST) -> Iterator[ast.AST]:
@@ -228,14 +230,16 @@ class Effects:
             text_of(statement),
             sure,
             caught,
+            shape.default,
         )
         self.found.append((statement, shape, effect))
 
     def _shape(self, statement: ast.stmt) -> Shape | None:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             return self._call(statement.value)
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            found = self._keyed(statement.targets[0])
+        if isinstance(statement, ast.Assign):
+            places = [target for target in statement.targets if not isinstance(target, ast.Name)]
+            found = self._keyed(places[0]) if len(places) == 1 else None
             if found is not None:
                 return Shape("setitem", found[0], [statement.value, found[1]], 1, True)
         if isinstance(statement, ast.AugAssign):
@@ -250,7 +254,7 @@ class Effects:
     def _keyed(self, node: ast.expr) -> tuple[ast.Name, ast.expr] | None:
         if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)) or node.value.id in self._bound:
             return None
-        if any(isinstance(n, ast.Slice | ast.Starred) for n in ast.walk(node.slice)):
+        if any(isinstance(n, ast.Starred) for n in ast.walk(node.slice)):
             return None
         return node.value, node.slice
 
@@ -258,6 +262,10 @@ class Effects:
         if not (isinstance(call.func, ast.Attribute) and call.func.attr in METHODS):
             return None
         base, op = call.func.value, call.func.attr
+        filled = self._filled(base)
+        if filled is not None and METHODS[op][0] <= len(call.args) <= METHODS[op][1] and not call.keywords:
+            place, key, default = filled
+            return Shape(op, place, [key, *call.args], 0, True, default=default)
         found = self._keyed(base)
         if found is None and not (isinstance(base, ast.Name) and base.id not in self._bound):
             return None
@@ -271,6 +279,19 @@ class Effects:
             return Shape(op, found[0], [found[1], *call.args], 0, True)
         assert isinstance(base, ast.Name)
         return Shape(op, base, list(call.args))
+
+    def _filled(self, node: ast.expr) -> tuple[ast.Name, ast.expr, str] | None:
+        """`groups.setdefault(k, [])`, as what it is a method of: the dict, the key, and what is put there."""
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) == 2):
+            return None
+        place, default = node.func.value, node.args[1]
+        if node.func.attr != "setdefault" or node.keywords or not isinstance(place, ast.Name):
+            return None
+        sorts = {ast.List: "list", ast.Dict: "dict"}
+        empty = not getattr(default, "elts", None) and not getattr(default, "keys", None)
+        if place.id in self._bound or type(default) not in sorts or not empty:
+            return None
+        return place, node.args[0], sorts[type(default)]
 
 
 def _is_simple(node: ast.expr) -> bool:

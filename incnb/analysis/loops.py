@@ -201,7 +201,12 @@ class _Swap(ast.NodeTransformer):
         shape = self._statements.get(id(node))
         if shape is not None:
             operands = [self._operand(operand) for operand in shape.operands]
-            return ast.copy_location(ast.Expr(ast.copy_location(ast.Tuple(operands, ast.Load()), node)), node)
+            told = ast.copy_location(ast.Tuple(operands, ast.Load()), node)
+            names = [target for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+            said = (
+                ast.Assign(list[ast.expr](names), told) if names else ast.Expr(told)
+            )  # `d[k] = n = v` binds n as well
+            return ast.copy_location(said, node)
         name = self._keys.get(id(node))
         if name is not None:
             return ast.copy_location(ast.Name(name, ast.Load()), node)

@@ -128,7 +128,7 @@ class _Rewriting:
         if id(node) in self._slots:
             slot, shape = self._slots[id(node)]
             self._hand_through(node, slot, shape)
-            return [node, self._say("did", node, slot)]
+            return [node, self._say("did", node, slot), *self._bound(node)]
         if isinstance(node, ast.Delete):
             names = [n for n in own(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)]
             return [node, *(self._say("unbound", n, n.id) for n in names)]
@@ -174,7 +174,7 @@ class _Rewriting:
 
     def _hand_through(self, node: ast.stmt, slot: int, shape: Shape) -> None:
         handed = [
-            self._call("more" if at else "start", operand, ast.Constant(slot), operand)
+            self._call("more" if at else "start", operand, ast.Constant(slot), self._sliced(operand))
             for at, operand in enumerate(shape.operands)
         ]
         key = handed.pop(shape.key_at) if shape.key_at >= 0 else None
@@ -186,10 +186,23 @@ class _Rewriting:
         else:
             assert isinstance(node, ast.Assign | ast.AugAssign)
             node.value = handed[0]
-            place = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
-        if key is not None:
+            targets = [node.target] if isinstance(node, ast.AugAssign) else node.targets
+            place = next((target for target in targets if not isinstance(target, ast.Name)), targets[0])
+        if key is not None and shape.default:
+            assert isinstance(place, ast.Call)
+            place.args[0] = key
+        elif key is not None:
             assert isinstance(place, ast.Subscript)
             place.slice = key
+
+    def _sliced(self, key: ast.expr) -> ast.expr:
+        """A key with its slices as objects: `a[i, :]` is `a[(i, slice(None))]`, and an argument must be one."""
+        if isinstance(key, ast.Slice):
+            parts = [part if part is not None else ast.Constant(None) for part in (key.lower, key.upper, key.step)]
+            return self._call("slice", key, *parts)
+        if isinstance(key, ast.Tuple):
+            key.elts = [self._sliced(part) if isinstance(part, ast.Slice) else part for part in key.elts]
+        return key
 
 
 def _placed(node: ast.expr, at: ast.AST) -> ast.expr:

@@ -16,7 +16,7 @@ import random
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -297,7 +297,15 @@ def from_tokens(tokens: dict[str, str], shown: str = "") -> Resolved:
 
 def token(value: Any) -> str:
     """What a piece of state is compared by: its fingerprint, or how it shows itself where there is none."""
+    if type(value) in (str, int, bool):
+        return _token(type(value).__name__, value)
     try:
         return fingerprint(value).hex()
     except Unfingerprintable:
         return f"{type(value).__qualname__} {value!r}"
+
+
+@cache
+def _token(cls: str, value: Hashable) -> str:
+    """Of a value that most states hold, made once."""
+    return fingerprint(value).hex()

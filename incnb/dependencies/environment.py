@@ -9,7 +9,7 @@ from typing import Any
 
 import xxhash
 
-from incnb.dependencies import ambient, bindings, config, env, file, module, package, sharing
+from incnb.dependencies import ambient, bindings, config, env, file, module, package, sharing, source
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import follow
@@ -83,6 +83,8 @@ class Environment:
             return module.resolve(locator)
         if kind is Kind.FILE:
             return file.resolve(locator)
+        if kind is Kind.SOURCE:
+            return source.resolve(locator)
         if kind is Kind.ENV:
             return env.resolve(locator)
         if kind is Kind.AMBIENT and locator.startswith(ambient.CONFIGURED):

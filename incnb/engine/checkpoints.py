@@ -16,9 +16,11 @@ A cell whose reads cannot be bounded has no check points, so code that looks at 
 from __future__ import annotations
 
 import ast
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 from incnb.analysis import CellAnalysis
@@ -296,6 +298,32 @@ class Hook:
     at: Callable[[int], None]
     done: Callable[..., Any]
     loops: dict[int, Any]
+
+    @staticmethod
+    def clean() -> None:
+        """Take our frames out of the traceback of the exception that is being handled."""
+        error = sys.exc_info()[1]
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
+            error.__traceback__ = _without_us(error.__traceback__)
+            error = error.__cause__ or error.__context__
+
+
+def _without_us(traceback: TracebackType | None) -> TracebackType | None:
+    kept = traceback
+    while kept is not None and _is_our_frame(kept):
+        kept = kept.tb_next
+    entry = kept
+    while entry is not None:
+        while entry.tb_next is not None and _is_our_frame(entry.tb_next):
+            entry.tb_next = entry.tb_next.tb_next
+        entry = entry.tb_next
+    return kept
+
+
+def _is_our_frame(entry: TracebackType) -> bool:
+    return str(entry.tb_frame.f_globals.get("__name__", "")).startswith("incnb.")
 
 
 def with_check_points(

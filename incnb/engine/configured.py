@@ -55,7 +55,7 @@ class Configured:
                         self._store(target)
 
     def after(self, body: list[ast.stmt], line: int, inside: ast.Module) -> Configured:
-        """What is configured when a loop in this line of a cell begins; `own` is what its body, `inside`, configures."""
+        """What is configured when a loop in this line of a cell begins; `own`: by its body, `inside`."""
         found = Configured(self._namespace)
         found.take(ast.Module([*inside.body, ast.Pass()], []))
         found.own = next((statement for noted in found._statements.values() for statement in noted), "")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved, bindings, config, file
+from incnb.dependencies import Environment, Resolved, bindings, config, file, source
 from incnb.engine.options import TIMED, Options
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.store import Store, StoredTrace, StoreError
@@ -25,6 +25,7 @@ _CODES = {
     Kind.ENV: Code.ENV,
     Kind.AMBIENT: Code.AMBIENT,
     Kind.PYTHON: Code.PYTHON,
+    Kind.SOURCE: Code.SOURCE,
     Kind.VERSION: Code.VERSION,
 }
 
@@ -121,6 +122,11 @@ def first_difference(recorded: list[Dependency], environment: Environment) -> tu
         if dependency.kind is Kind.VERSION:
             continue
         if dependency.kind is Kind.FILE and file.is_stamped(dependency):
+            continue
+        if dependency.kind is Kind.SOURCE:
+            found = source.moved(dependency)
+            if found is not None:
+                return dependency, found
             continue
         try:
             now = environment.resolve(dependency.kind, dependency.locator)

@@ -30,6 +30,11 @@ class Gate:
     sentence: str
     caused_by: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """What follows from its being shut, and why it is."""
+        return f"is read from its start (not {self.name}: {self.sentence})"
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,7 @@ class Gates:
     def reasons(self) -> tuple[Reason, ...]:
         """Why the source is read from its start: one for every gate that is shut. None are left when it is not."""
         return tuple(
-            Reason(Code.SOURCE, "source", self.locator, f"is read from its start: {gate.sentence}", gate.caused_by)
-            for gate in self
-            if not gate.passed
+            Reason(Code.SOURCE, "source", self.locator, gate.told, gate.caused_by) for gate in self if not gate.passed
         )
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from incnb.analysis.loops import loops_of
 from incnb.analysis.rewrite import rewritten
-from incnb.engine.loops import ItemLoop, is_plain
+from incnb.engine.live import Live
+from incnb.engine.loops import ItemLoop
+from incnb.engine.order import Row
 from incnb.engine.payload import Packed
 from incnb.engine.replay import HOOK
 from incnb.outputs.events import replay as play
@@ -46,9 +48,11 @@ class ItemComprehension(ItemLoop):
         __tracebackhide__ = True
         assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
-        touched, plain = self._run.watch.started.touched, is_plain(iterator)
+        touched, plain = self._run.watch.started.touched, self._plain
         progress, tally = self._progress, self._tally
         try:
+            if self.live is not None:
+                yield from self._all_put_back(self.live)
             while self._active:
                 touched()
                 try:
@@ -81,11 +85,33 @@ class ItemComprehension(ItemLoop):
             turn(aside=False)
         yield from self._holding(iterator)
 
-    def _replay(self, item: Any, packed: Packed) -> None:
+    def _all_put_back(self, live: Live) -> Iterator[Any]:
+        """What the items left that a source need not be read for."""
+        assert self._run.watch is not None
+        found, live.found = live.found, []
+        self.hit = True
+        for one in found:
+            if isinstance(one, Row):
+                width = len(one.shape)
+                values = one.operands
+                for at in range(0, len(values), width):
+                    self._stored = tuple(values[at : at + width])
+                    yield live.blank
+            elif isinstance(one, dict):
+                self._namespace.update(one)
+            else:
+                was = self._run.watch.turn(aside=True)
+                self._replay(None, one)
+                self._run.watch.turn(aside=was)
+                yield live.blank
+        self.hit = False
+
+    def _replay(self, item: Any, packed: Packed) -> bool:
         self._stored = tuple(operands[0] for _, operands in packed.effects)
         self._namespace.update(packed.binds)
         if packed.events:
             play(self._session.shell, packed.shown())
+        return True
 
 
 def instrumented(
@@ -106,7 +132,28 @@ def instrumented(
     if not hooks:
         return tree, {}
     run.loops = list(hooks.values())
-    return rewritten(tree, loops, _hook, holes=run.options.keep_going), hooks
+    tree = rewritten(tree, loops, _hook, holes=run.options.keep_going)
+    return ast.Module([_clean(statement) for statement in tree.body], tree.type_ignores), hooks
+
+
+def _clean(statement: ast.stmt) -> ast.stmt:
+    """A loop whose errors are shown without us: our frames are taken out of the traceback on their way.
+
+    Of an expression whose value is displayed nothing may be made but an expression; there our frames are only hidden.
+    """
+    if isinstance(statement, ast.Expr) or not any(_is_hook(node) for node in ast.walk(statement)):
+        return statement
+    tried = ast.parse(f"try: pass\nexcept BaseException:\n    {HOOK}.clean()\n    raise").body[0]
+    assert isinstance(tried, ast.Try)
+    for node in ast.walk(tried):
+        if isinstance(node, ast.stmt | ast.expr | ast.ExceptHandler):
+            ast.copy_location(node, statement)
+    tried.body = [statement]
+    return tried
+
+
+def _is_hook(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == HOOK
 
 
 def _hook(index: int) -> ast.expr:

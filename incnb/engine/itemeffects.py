@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from incnb.analysis.items import Effect
+from incnb.engine.order import Row
 from incnb.fingerprint.encoder import ATOMS
 
 #: Methods that take the content of an operand over, as it is at that moment.
@@ -41,6 +42,8 @@ def unfit(effect: Effect, namespace: dict[str, Any]) -> str | None:
     sums = effect.op == "aug" and not effect.keyed and cls.__module__.partition(".")[0] in _SUMS
     if full not in _PLACES and not sums:
         return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
+    if effect.default and cls is not dict:
+        return f"`{effect.text}` (line {effect.line}) changes a {cls.__qualname__}"
     if effect.caught and not _never_fails(effect, value):
         return f"`{effect.text}` (line {effect.line}) may fail by what is there already, and the item goes on"
     if cls.__name__ == "defaultdict" and value.default_factory not in (*_FACTORIES, None):
@@ -54,7 +57,11 @@ def _never_fails(effect: Effect, value: Any) -> bool:
     if effect.op == "setitem":
         return cls in (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)
     if effect.keyed:
-        return cls is collections.Counter or (cls is collections.defaultdict and value.default_factory is not None)
+        return (
+            bool(effect.default)
+            or cls is collections.Counter
+            or (cls is collections.defaultdict and value.default_factory is not None)
+        )
     return effect.op != "aug" or cls in (int, float, complex, str)
 
 
@@ -65,7 +72,7 @@ def fits(effects: Iterable[tuple[int, tuple[Any, ...]]], slots: Sequence[Effect]
         effect = slots[slot]
         if effect.op in ("setitem", "setdefault"):
             made.add((effect.target, operands[max(effect.key_at, 0)]))
-        elif effect.keyed:
+        elif effect.keyed and not effect.default:
             place, key = namespace[effect.target], operands[effect.key_at]
             there = not isinstance(place, dict) or key in place or getattr(place, "default_factory", None) is not None
             if not (there or isinstance(place, collections.Counter) or (effect.target, key) in made):
@@ -120,6 +127,13 @@ def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
 
         return add
     method = effect.op
+    if effect.default:
+        make = {"list": list, "dict": dict}[effect.default]
+
+        def call_filled(key: Any, *operands: Any) -> None:
+            getattr(namespace[name].setdefault(key, make()), method)(*operands)
+
+        return call_filled
     if effect.keyed:
         at = effect.key_at
 
@@ -133,3 +147,25 @@ def applier(effect: Effect, namespace: dict[str, Any]) -> Callable[..., Any]:
         getattr(namespace[name], method)(*operands)
 
     return call
+
+
+def again(row: Row, slots: Sequence[Effect], apply: Sequence[Callable[..., Any]], namespace: dict[str, Any]) -> None:
+    """Do the effects of a row of items again."""
+    values, shape = row.operands, row.shape
+    if len(shape) == 1 and shape[0][1] == 1:
+        effect = slots[shape[0][0]]
+        place = namespace[effect.target]
+        if effect.op == "append" and not effect.keyed and type(place) is list:
+            place.extend(values)
+            return
+    if len(shape) == 1:
+        do, count = apply[shape[0][0]], shape[0][1]
+        if count == 1:
+            for value in values:
+                do(value)
+            return
+    at = 0
+    while at < len(values):
+        for slot, count in shape:
+            apply[slot](*values[at : at + count])
+            at += count

@@ -7,6 +7,7 @@ reads, because `row is DEFAULT` can tell them apart; one that holds code of ours
 from __future__ import annotations
 
 import marshal
+from collections.abc import Collection
 from typing import Any, final
 
 import xxhash
@@ -17,7 +18,7 @@ from incnb.fingerprint import Encoder, Unfingerprintable
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode
 from incnb.fingerprint.encoder import ATOMS, follow
-from incnb.fingerprint.graph import TooLarge, mutable_objects
+from incnb.fingerprint.graph import TooLarge, array_base, mutable_objects
 
 _BY = (str, int, bool, float, bytes, type(None))
 
@@ -26,7 +27,16 @@ _BY = (str, int, bool, float, bytes, type(None))
 class Keys:
     """Makes the keys of one loop's items. `roots` and `mutable` tell of the latest item; `problem` why it has none."""
 
-    def __init__(self, spec: Loop | None, logic: Logic, namespace: dict[str, Any], looked_up: list[tuple[Read, str]]):
+    def __init__(
+        self,
+        spec: Loop | None,
+        logic: Logic,
+        namespace: dict[str, Any],
+        looked_up: list[tuple[Read, str]],
+        changed: Collection[int] = (),
+    ):
+        """`changed`: the ids of objects that the loop changes; an item that holds one is not told."""
+        self._changed = changed
         names = spec.flat if spec is not None else None
         unread = spec.unread if spec is not None else frozenset[int]()
         flat = names or ()
@@ -52,7 +62,7 @@ class Keys:
         self.mutable = False
         self.roots = [item]
         if self._simple:
-            if type(item) in ATOMS:
+            if type(item) in ATOMS and item == item:
                 return xxhash.xxh3_128_digest(marshal.dumps(item, 2), 1)
             parts: list[Any] = [item]
         elif self._parts and type(item) is tuple and len(item) == self._size:
@@ -63,6 +73,9 @@ class Keys:
             for read, place in self._looked_up:
                 self._look_up(item, read, place)
             parts += self.roots[1:]
+            inner = [p for part in parts for p in (part if type(part) is tuple else (part,))]
+            if any(type(part) is float and part != part for part in inner):
+                raise LookupError("what is not a number is told by its identity")
             if all(type(part) in ATOMS for part in parts):
                 return xxhash.xxh3_128_digest(marshal.dumps(parts, 2), 2)
             return self._mixed(parts)
@@ -95,6 +108,8 @@ class Keys:
         places = []
         for number, part in enumerate(parts):
             for value, path in mutable_objects(part, set()):
+                if id(value) in self._changed:
+                    raise LookupError("it holds an object that the loop changes")
                 if inputs.knows(id(value)):
                     node = inputs.nodes.get(id(value))
                     if node is None:
@@ -113,3 +128,14 @@ class Keys:
         if taken < 1:
             raise LookupError(f"{read.name} has no {by!r}")
         self.roots.append(value)
+
+
+def reaches(logic: Logic, value: Any) -> bool:
+    """Whether what the body reads leads to an object, or to the memory that it lies on."""
+    return any(logic.inputs.knows(ident) for ident in memory(value))
+
+
+def memory(value: Any) -> set[int]:
+    """The id of an object, and of the array that has its memory."""
+    base = array_base(value)
+    return {id(value)} if base is None else {id(value), id(base)}

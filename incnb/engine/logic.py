@@ -19,10 +19,11 @@ from incnb.dependencies import Closure, Environment, Resolved, ambient, bindings
 from incnb.engine import decide
 from incnb.engine.invariants import Invariants
 from incnb.engine.judgement import Judgement
+from incnb.engine.native import urls
 from incnb.engine.options import Options
 from incnb.engine.roots import codes_of, roots_of
 from incnb.fingerprint import Encoder
-from incnb.model import Code, Dependency, Kind, Reason
+from incnb.model import Code, Dependency, Kind, Reason, redacted
 from incnb.outputs import looks
 from incnb.outputs.variables import Inputs
 
@@ -38,6 +39,7 @@ class Logic:
         self.environment = environment
         self.closure = closure
         self.shared: list[Dependency] = []  # found while items ran, for all items after
+        self.native = False  # whether native code may open files
         self._options = options
         self.is_of_body: Callable[[CodeType], bool] = lambda code: False  # lambdas in it, whose reads are its own
         self._judgement = Judgement(options, sees_looks=looks.possible())
@@ -49,8 +51,12 @@ class Logic:
 
     # -- before the first item
 
-    def problem(self, is_users: Callable[[str], bool]) -> Reason | None:
-        """Why no item can be recorded; None if they can, and then everything is known that they rely on."""
+    def problem(self, is_users: Callable[[str], bool], *, sees_folders: bool = False) -> Reason | None:
+        """Why no item can be recorded; None if they can, and then everything is known that they rely on.
+
+        `sees_folders`: what native code opens is seen.
+        """
+        self._judgement.sees_folders = sees_folders
         closure, judgement = self.closure, self._judgement
         for asked in self.environment.asked:
             closure.add(Kind.CONFIG, asked)
@@ -62,10 +68,12 @@ class Logic:
                 continue
             if finding.kind == "cwd":
                 closure.add(Kind.AMBIENT, ambient.FOLDER)
-            if finding.kind in ("native", "strings"):
-                what = "opens files natively" if finding.kind == "native" else "reads names through strings"
-                judgement.not_saved(finding.what, f"{finding.what} {what}")
+            if finding.kind == "strings":
+                judgement.not_saved(finding.what, f"{finding.what} reads names through strings")
             judgement.finding(finding)
+        self.native = any(finding.kind == "native" for finding in closure.findings)
+        for url in urls(closure.constants)[: 1 if self.native else 0]:
+            judgement.effect(f"it may read {redacted(url)[:80]}", "network")
         for key, why in closure.missing:
             judgement.not_saved(key[1], f"{key[1]} {why}")
         for value in closure.hidden.values():
@@ -211,17 +219,29 @@ class Logic:
     def _against(self, text: bytes | None) -> Reason | None:
         if text is None:
             return Reason(Code.STORE_UNREADABLE, "store", "items", "what an item relied on is not there")
-        data = json.loads(text.decode("utf-8", "surrogatepass"))
-        for effect in data["allow"]:
+        allow, told = self.told(text)
+        for effect in allow:
             if not self._judgement.allows(effect):
                 return Reason(Code.EFFECT, "", effect, f"it was saved under --allow {effect}, which is not given now")
-        recorded = [Dependency.from_dict(d) for d in data["dependencies"]]
+        return self.mismatch([Dependency.from_dict(d) for d in told])
+
+    def allows(self, effect: str) -> bool:
+        """Whether a person allows what items were saved under."""
+        return self._judgement.allows(effect)
+
+    def mismatch(self, recorded: list[Dependency]) -> Reason | None:
+        """The first of these that is not so now."""
         mismatch = decide.first_mismatch(recorded, self.environment, self._options)
         return None if mismatch is None else decide.explain(*mismatch, recorded, lambda name: [])
 
+    def told(self, text: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+        """What a recorded set was saved under, and what is in it."""
+        data = json.loads(text.decode("utf-8", "surrogatepass"))
+        return data["allow"], data["dependencies"]
+
     def dependencies(self, text: bytes) -> list[Dependency]:
         """A recorded set."""
-        return [Dependency.from_dict(d) for d in json.loads(text.decode("utf-8", "surrogatepass"))["dependencies"]]
+        return [Dependency.from_dict(d) for d in self.told(text)[1]]
 
     def code_of(self, dependencies: Iterable[Dependency]) -> list[CodeType]:
         """The code behind recorded functions, as it is now."""

@@ -12,31 +12,32 @@ and whatever the iterable itself does while it is advanced is the cell's doing a
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import analyse
+from incnb.analysis.findings import NATIVE_READERS
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, bindings
-from incnb.engine.itemeffects import applier, fits, unfit
-from incnb.engine.itemkeys import Keys
+from incnb.engine.itemeffects import fits, unfit
+from incnb.engine.itemkeys import Keys, memory, reaches
+from incnb.engine.iterators import is_plain, may_advance
+from incnb.engine.live import Live, over
 from incnb.engine.logic import Logic
 from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.progress import Progress, has_bar, total_of
+from incnb.engine.redoing import Redoing
 from incnb.engine.slices import Slices
-from incnb.engine.told import Telling
 from incnb.fingerprint.code import Read
-from incnb.fingerprint.encoder import follow
+from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.model import Code, Dependency, IncnbError, Kind, Reason, shorten
 from incnb.outputs.effects import is_seen
-from incnb.outputs.events import replay as play
 from incnb.outputs.variables import has_finalizer
 from incnb.store import LoadError, StoreError
 
@@ -44,33 +45,26 @@ if TYPE_CHECKING:
     from incnb.engine.record import Run
     from incnb.engine.session import Session
 
-_EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items(), {}.values())
-_PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)
 
-
-class ItemLoop(Telling):
+class ItemLoop(Redoing):
     """The hook of one `for` loop."""
 
     hit = False
 
     def __init__(self, spec: Loop, session: Session, run: Run, *, reuse: bool):
-        super().__init__(spec, session.namespace)
-        self.passed: Pass | None = None
+        super().__init__(spec, session, run)
+        self.live: Live | None = None  # while it goes over a source
         self.off: Reason | None = None
         self.began = False
         self.open = False  # whether an item has begun, and not ended
-        self._session = session
-        self._run = run
         self._reuse = reuse
         self._progress: Progress | None = None
-        self._closed = False
+        self._closed = self._plain = False
+        self._waiting: tuple[Any, Packed] | None = None  # found, and replayed when it is known that it is not the last
         self._ran: list[CodeType] = []
         self._met: list[Dependency] = []  # that reused items relied on, beside code and values
         self._configs: list[str] = []  # the Configs that they may have read
-        self._needs_keys = any(effect.keyed and effect.op != "setitem" for effect in spec.effects)
-        self._apply: list[Callable[..., Any]] = []
         self._key_now: bytes | None = None
-        self._code = compile(_binding(spec.target), "<target>", "exec") if spec.kind == "for" else None
 
     @property
     def place(self) -> str:
@@ -92,13 +86,13 @@ class ItemLoop(Telling):
             return iterator
         was = watch.turn(aside=True)
         try:
-            self._active = self._begin(iterable, sys._getframe(1).f_code)
+            self._active = self._begin(iterable, iterator, sys._getframe(1).f_code)
         except Exception as error:
             self._fault(error)
         finally:
             watch.turn(aside=was)
         if self._active:
-            return self._each(iterator)
+            return self._each(self.live if self.live is not None and self.live.reads else iterator)
         return self._holding(iterator) if self._run.options.keep_going else iterator
 
     def _holding(self, iterator: Iterator[Any]) -> Iterator[Any]:
@@ -113,11 +107,13 @@ class ItemLoop(Telling):
         __tracebackhide__ = True
         assert self._run.watch is not None and self.passed is not None
         turn = self._run.watch.turn
-        plain = is_plain(iterator)
+        plain = self._plain
         progress, tally = self._progress, self._tally
         advance = iterator.__next__
         touched = self._run.watch.started.touched
         try:
+            if self.live is not None and self.live.count:
+                self._put_back(self.live)
             if plain:
                 turn(aside=True)
             while self._active:
@@ -128,8 +124,16 @@ class ItemLoop(Telling):
                     item = advance()
                 except StopIteration:
                     turn(aside=True)
+                    if self._waiting is not None:
+                        yield from self._last()
+                        turn(aside=True)
                     self.close()
                     return
+                if self._waiting is not None:
+                    turn(aside=True)
+                    waiting, self._waiting = self._waiting, None
+                    if not self._replay(*waiting):
+                        raise RuntimeError("an effect of an item failed")
                 if not plain:
                     turn(aside=True)
                     if touched() is not False:
@@ -152,6 +156,7 @@ class ItemLoop(Telling):
 
     def _reused(self, item: Any) -> bool:
         """Whether an item was looked up and replayed. What goes wrong before anything is touched makes it run."""
+        __tracebackhide__ = True
         passed = self.passed
         assert passed is not None
         try:
@@ -167,6 +172,9 @@ class ItemLoop(Telling):
             if self._needs_keys and not fits(packed.effects, self.spec.effects, self._namespace):
                 passed.unfit()
                 return False
+            if packed.left and not passed.ahead:
+                passed.unfit()
+                return False
         except (StoreError, LoadError, LookupError, ValueError, EOFError, TypeError, AttributeError) as error:
             self._key_now = None
             passed.tally.why[Reason(Code.UNRESTORABLE, "item", "", str(error) or type(error).__name__)] += 1
@@ -174,30 +182,24 @@ class ItemLoop(Telling):
         except Exception as error:
             self._fault(error)
             return False
-        self._replay(item, packed)
-        return True
+        if packed.left:
+            self._waiting = item, packed
+            return True
+        return self._replay(item, packed)
 
-    def _replay(self, item: Any, packed: Packed) -> None:
-        namespace = self._namespace
-        self._bind(item)
-        for slot, operands in packed.effects:
-            self._apply[slot](*operands)
-        if packed.binds:
-            namespace.update(packed.binds)
-        for name in packed.deleted:
-            namespace.pop(name, None)
-        if packed.events:
-            play(self._session.shell, packed.shown())
-
-    def _bind(self, item: Any) -> None:
-        names = self.spec.names
-        if len(names) == 1 and self.spec.flat is None:
-            self._namespace[names[0]] = item
-        elif self._code is not None:
-            scratch = {"item": item}
-            exec(self._code, scratch)
-            for name in names:
-                self._namespace[name] = scratch[name]
+    def _last(self) -> Iterator[Any]:
+        """The last item was found, but not all that it binds: it runs."""
+        __tracebackhide__ = True
+        assert self._waiting is not None and self.passed is not None and self._run.watch is not None
+        (item, _), self._waiting = self._waiting, None
+        key = self._keys.of(item)
+        self.passed.again()
+        self._run.watch.turn(aside=False)
+        began = self._item_begins()
+        yield item
+        seconds = time.perf_counter() - began
+        self._run.watch.turn(aside=True)
+        self._item_ended(key, seconds)
 
     def _item_begins(self) -> float:
         self._afresh()
@@ -219,6 +221,7 @@ class ItemLoop(Telling):
             if self._failed is not None:
                 passed.failed(seen)
                 return
+            self._unsaved = self._unsaved or seen.doubt
             passed.record(None if self._unsaved else key, outcome, seen, seconds, keys.roots)
             if self._unsaved and not seen.trouble:
                 passed.unsaved(self._unsaved)
@@ -235,9 +238,12 @@ class ItemLoop(Telling):
         self._closed, self._active = True, False
         try:
             passed.close()
+            if self.live is not None:
+                self.live.close()
             self._ran = passed.ran()
-            self._met = [*passed.files, *passed.met()] if passed.used else []
-            self._configs = [place.locator for place, _ in passed.logic.closure.configs] if passed.used else []
+            some = passed.tally.reused
+            self._met = [*passed.files, *passed.met()] if some else []
+            self._configs = [place.locator for place, _ in passed.logic.closure.configs] if some else []
             passed.logic.let_go()
         except Exception as error:
             self._fault(error)
@@ -268,6 +274,9 @@ class ItemLoop(Telling):
 
     def add_to(self, closure: Closure) -> None:
         """What reused items relied on beyond the code of the body, the cell relies on."""
+        why = self.live.add_to(closure) if self.live is not None else None
+        if why is not None:
+            self._run.problems.append(self._reason("source", why))
         for dependency in self._met:
             closure.take(dependency)
         for locator in self._configs:
@@ -277,7 +286,7 @@ class ItemLoop(Telling):
 
     # -- before the first item
 
-    def _begin(self, iterable: Iterable[Any], code: CodeType) -> bool:
+    def _begin(self, iterable: Iterable[Any], iterator: Iterator[Any], code: CodeType) -> bool:
         """Find what an item relies on; False when items are not told apart, and `off` says why."""
         session, run, spec = self._session, self._run, self.spec
         namespace = self._namespace
@@ -309,7 +318,12 @@ class ItemLoop(Telling):
         logic = Logic(environment, closure, run.options)
         hidden = getattr(session.shell, "user_ns_hidden", ())
         words = analysis.stores
-        self.off = logic.problem(lambda word: word in words or (word in namespace and word not in hidden))
+        sees = run.judgement.sees_folders
+
+        def is_users(word: str) -> bool:
+            return word in words or (word in namespace and word not in hidden)
+
+        self.off = logic.problem(is_users, sees_folders=sees)
         if self.off is None:
             self.off = self._clash(logic)
         if self.off is not None:
@@ -319,16 +333,23 @@ class ItemLoop(Telling):
         logic.is_of_body = lambda one: one.co_filename == name
         closures = spec.kind == "for"
         self._packer = Packer(session.store, namespace, lambda: logic.inputs, closures=closures)
-        self._slices = Slices(run.watch, run.capture)
-        self._keys = Keys(spec, logic, namespace, looked_up)
-        self._apply = [applier(effect, namespace) for effect in spec.effects]
+        must = bool(closure.words & NATIVE_READERS)
+        self._slices = Slices(run.watch, run.capture, session.native if logic.native else None, must=must)
+        changed = {ident for name in spec.accumulators for ident in memory(namespace[name])}
+        self._keys = Keys(spec, logic, namespace, looked_up, changed)
         items = session.items_of(spec.code)
         options = run.options
-        self.passed = Pass(items, logic, self._packer, started.code, reuse=self._reuse, ttl=options.ttl)
+        mine = run.recorded.setdefault(spec.code, set())
+        self.passed = Pass(items, logic, self._packer, started.code, mine=mine, reuse=self._reuse, ttl=options.ttl)
         self._tally = self.passed.tally
         show = session.progress(options.quiet)
         if show is not None and not has_bar(iterable):
             self._progress = Progress(show, total_of(iterable))
+        given = (spec, self.passed, self._packer, session.store, run.watch, [read for read, _ in looked_up])
+        self.live = over(iterable, *given, reuse=self._reuse, ttl=options.ttl)
+        self._plain = is_plain(self.live if self.live is not None and self.live.reads else iterator)
+        if spec.kind == "for" and self.live is None and may_advance(iterator):
+            self.passed.ahead = tuple(self._sure)
         return True
 
     def _unfit(self) -> Reason | None:
@@ -349,6 +370,14 @@ class ItemLoop(Telling):
         bound = spec.sure | spec.maybe | (set(spec.names) if spec.kind == "for" else set())
         for name in sorted(read.keys() & (bound | spec.accumulators)):
             return self._reason(name, f"`{name}` is read by what the body calls, and changed by the loop")
+        for effect in spec.effects:
+            changed = self._namespace[effect.target]
+            inner = list(changed.values()) if effect.keyed and isinstance(changed, dict) else []
+            for value in [changed, *inner] if effect.op != "setitem" else [changed]:
+                if type(value) not in ATOMS and reaches(logic, value):
+                    return self._reason(
+                        effect.text, f"what `{effect.text}` changes is read by the body by another name"
+                    )
         for name in sorted(logic.closure.stores):
             return self._reason(name, f"`{name}` is bound by a function that the body calls")
         return None
@@ -367,17 +396,6 @@ class ItemLoop(Telling):
         if self.passed is not None:
             self.passed.stop(reason)
         self._session.item_fault(error)
-
-
-def is_plain(iterator: Any) -> bool:
-    """Whether nothing of the user's runs when an iterator is advanced."""
-    return type(iterator) in _PLAIN_ITERATORS
-
-
-def _binding(target: ast.expr) -> ast.Module:
-    """`TARGET = item`."""
-    statement = ast.Assign([target], ast.Name("item", ast.Load()))
-    return ast.fix_missing_locations(ast.Module([ast.copy_location(statement, target)], []))
 
 
 def _is_frame(value: Any) -> bool:

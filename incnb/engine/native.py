@@ -66,7 +66,7 @@ class Native:
         seen = self._folders.stop()
         if seen.overflow:
             journal.problems.append("too many files were opened to see them all")
-        known = {a.path for a in journal.entries if a.op in _OPENINGS}
+        known = {a.path for a in journal.entries if a.op in _OPENINGS} | journal.sources
         searched = [a.path for a in journal.entries if a.op in ("list", "glob", "path glob")]
         ours = _own_places()
         written = [*seen.written, *seen.created, *seen.deleted, *(p for pair in seen.moved for p in pair)]
@@ -87,6 +87,31 @@ class Native:
         if words & NATIVE_READERS and not reads and not declared:
             word = min(words & NATIVE_READERS)
             journal.problems.append(f".{word} reads files natively, and none was seen (--file GLOB says which)")
+
+    def part(self, journal: Journal, entries: int) -> str:
+        """What one item opened natively goes into the journal, behind `entries`; gives what cannot be replayed."""
+        if not self._armed or self._folders is None:
+            return ""
+        seen = self._folders.part()
+        if seen.overflow:
+            return "too many files were opened to see them all"
+        known = {a.path for a in journal.entries[entries:] if a.op in _OPENINGS}
+        ours = _own_places()
+        changed = [*seen.written, *seen.created, *seen.deleted, *(p for pair in seen.moved for p in pair)]
+        for path in changed:
+            if path not in known and not path.startswith(ours) and not _passing(path, seen.created):
+                return f"{_given(path)} was written"
+        for path in seen.opened:
+            if path not in known and not path.startswith(ours):
+                self._opened(journal, path)
+        if journal.problems:
+            return journal.problems[0]
+        return ""
+
+    def skip(self) -> None:
+        """What happened so far was no item's doing."""
+        if self._armed and self._folders is not None:
+            self._folders.part()
 
     def _opened(self, journal: Journal, path: str) -> None:
         identity = files.identity(path)

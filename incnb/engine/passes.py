@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any, final
 
@@ -20,12 +20,13 @@ import xxhash
 from incnb.dependencies import ambient
 from incnb.engine import decide
 from incnb.engine.logic import Logic
-from incnb.engine.payload import Outcome, Packed, Packer
+from incnb.engine.order import Order, mark_of
+from incnb.engine.payload import LARGE, Outcome, Packed, Packer, weight
 from incnb.engine.slices import Seen
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs.variables import NotSaved
 from incnb.store import StoreError, Unpicklable
-from incnb.store.items import Items
+from incnb.store.items import Entry, Items
 
 ONE_BY_ONE = 0.01  # seconds that an item takes to be written on its own
 AT_MOST = 0.1  # seconds of work in memory, of quick items
@@ -59,15 +60,20 @@ class Pass:
         packer: Packer,
         code: Callable[[int], CodeType],
         *,
+        mine: set[bytes] | None = None,
         reuse: bool = True,
         ttl: float | None = None,
         once: bool = False,
     ):
-        """`once`: of equal items one runs, and the others are what it gave."""
+        """`mine`: the keys that were recorded in this execution, equal items run each; but with `once`, where of equal
+        items one runs, and the others are what it gave.
+        """
         self.tally = Tally()
+        self.ahead: tuple[str, ...] = ()  # names that every item binds, if it is known which item is the last one
         self.logic = logic
         self.used: set[bytes] = set()  # sets of dependencies of reused items
         self.files: list[Dependency] = []  # that reused items relied on
+        self.order: Order | None = None  # of the items handled so far, where that is of use
         self.latest: list[Dependency] = []  # files and variables that the item found last relied on
         self._items = items
         self._packer = packer
@@ -77,7 +83,8 @@ class Pass:
         self._once = once
         self._journal = items.journal()
         self._declared: set[bytes] = set()
-        self._mine: set[bytes] = set()  # recorded in this very pass: equal items run each
+        self._skipped: list[Dependency] = []
+        self._mine = mine if mine is not None else set()
         self._twins: dict[bytes, int] = {}
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
@@ -90,6 +97,27 @@ class Pass:
     def on(self) -> bool:
         """Whether items are told apart."""
         return self.tally.off is None
+
+    # -- items that nobody asks for one by one
+
+    def entry(self, key: bytes, mark: bytes) -> Entry | None:
+        """The very item that an order tells of, if it is there."""
+        return next((e for e in self._items.get(key) if mark_of(e.relied, e.payload) == mark), None)
+
+    def skipped(self, count: int, seconds: float, relied: list[Dependency]) -> None:
+        """Items were reused together, which relied on all of this."""
+        self.tally.reused += count
+        self.tally.saved += seconds
+        self._skipped += relied
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing was seen to move, and nothing waits to be written."""
+        return self.on and self._recording and not self._journal.pending
+
+    def set_of(self, digest: bytes) -> bytes | None:
+        """What is written of a set of dependencies that an item of this pass relied on."""
+        return self._items.relied(digest)
 
     # -- before an item
 
@@ -123,8 +151,10 @@ class Pass:
                     self.tally.reused += 1
                     self.tally.saved += entry.seconds
                     self.used.add(entry.relied)
+                    if self.order is not None:
+                        self.order.add(key, entry.relied, entry.payload, packed, packed.files(), entry.seconds)
                     if self._once:
-                        self.latest = [*packed.files(), *self._met([entry.relied])]
+                        self.latest = [*packed.files(), *self._relied_on([entry.relied])]
                     return packed
             reason = reason or against
         self.tally.why[reason or NEW] += 1
@@ -179,11 +209,11 @@ class Pass:
             self.stop(Reason(Code.NOT_SAVED, "item", problem, problem))
             return
         try:
-            payload = self._packer.pack(outcome, roots)
+            payload = self._packed(outcome, roots)
         except (NotSaved, Unpicklable, StoreError) as error:
             self.unsaved(str(error))
             return
-        if len(self._twins) < MOST_TWINS and payload[:1] == b"a":  # equal pickles do not follow from equal values
+        if len(self._twins) < MOST_TWINS and payload[:1] in b"aA":  # equal pickles do not follow from equal values
             left = xxhash.xxh3_64_intdigest(payload)
             if self._twins.setdefault(key, left) != left and not outcome.events:
                 same = "equal items gave different results"
@@ -194,11 +224,32 @@ class Pass:
             self._journal.relies(relied, self.logic.text(relied))
         self._mine.add(key)
         self._journal.add(key, relied, seconds, payload)
+        if self.order is not None:
+            self.order.add(key, relied, payload, outcome, outcome.own, seconds)
         self._unsettled += seconds
         if seconds >= ONE_BY_ONE or self._unsettled >= AT_MOST or self._journal.pending_bytes > 1 << 22:
             now = time.perf_counter()
             if now - self._looked >= self.logic.cost / SHARE:
                 self.settle()
+
+    def _packed(self, outcome: Outcome, roots: Sequence[Any]) -> bytes:
+        """What an item left, as bytes; without names that the next item binds anew, where those are large."""
+        if not self.ahead or not outcome.binds:
+            return self._packer.pack(outcome, roots)
+        told = {id(value) for _, operands in outcome.effects for value in operands}
+        may = [name for name in self.ahead if name in outcome.binds and id(outcome.binds[name]) not in told]
+        large = [name for name in may if weight(outcome.binds[name]) > LARGE]
+        try:
+            return self._packer.pack(_without(outcome, large), roots)
+        except (NotSaved, Unpicklable):
+            if len(large) == len(may):
+                raise
+            return self._packer.pack(_without(outcome, may), roots)
+
+    def again(self) -> None:
+        """The last item was found, and runs for the names that it binds."""
+        self.tally.reused -= 1
+        self.tally.why[Reason(Code.NOT_SAVED, "item", "", "the last item binds what is too large to keep")] += 1
 
     def failed(self, seen: Seen) -> None:
         """An item has failed, and the loop goes on."""
@@ -251,7 +302,8 @@ class Pass:
 
     def _sets(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
         texts = [self._items.relied(digest) for digest in (self.used if digests is None else digests)]
-        return [d for text in texts if text is not None for d in self.logic.dependencies(text)]
+        found = [d for text in texts if text is not None for d in self.logic.dependencies(text)]
+        return [*(self._skipped if digests is None else ()), *found]
 
     def ran(self) -> list[CodeType]:
         """The functions that the reused items had run, as they are now."""
@@ -259,8 +311,14 @@ class Pass:
 
     def met(self) -> list[Dependency]:
         """Files and variables of the environment that were met while the reused items ran."""
-        return self._met()
+        return self._relied_on()
 
-    def _met(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
+    def _relied_on(self, digests: Iterable[bytes] | None = None) -> list[Dependency]:
         sets = self._sets(digests)
         return [d for d in sets if d.kind in (Kind.FILE, Kind.ENV)] + [d for d in sets if d.locator == ambient.FOLDER]
+
+
+def _without(outcome: Outcome, names: Sequence[str]) -> Outcome:
+    if not names:
+        return outcome
+    return replace(outcome, binds={k: v for k, v in outcome.binds.items() if k not in names}, left=tuple(names))

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import xxhash
+
 from incnb.engine.keep import check_faithful
 from incnb.fingerprint.encoder import ATOMS
 from incnb.fingerprint.graph import mutable_objects
@@ -29,8 +31,11 @@ from incnb.outputs.held import held
 from incnb.outputs.loaded import resolver
 from incnb.outputs.variables import Inputs, Node, NotSaved, Root, owned_in, save
 from incnb.store import BlobRef, Store, dump, load
+from incnb.store.frames import VARIANT
 
 ITEM = "<item>"  # stands for the module in references to what belongs to the item
+INLINE = 64 * 1024  # bytes: what is longer is kept on its own
+LARGE = 256 * 1024  # bytes, about, from which on a value that the next item binds anew is not kept
 MOST_SMALL = 1000  # objects that the short way looks at
 _ATOMS, _SCALARS, _CONTAINERS, _OTHER = range(4)
 _IMMUTABLE = frozenset({"datetime", "date", "time", "timedelta", "Decimal", "Fraction", "Timestamp", "Timedelta"})
@@ -48,6 +53,7 @@ class Outcome:
     deleted: Sequence[str] = ()
     events: Sequence[Event] = ()
     own: Sequence[Dependency] = ()
+    left: Sequence[str] = ()  # names that it bound, and whose values are not kept
 
 
 class Packer:
@@ -64,28 +70,40 @@ class Packer:
     def pack(self, outcome: Outcome, roots: Sequence[Any]) -> bytes:
         """`roots` are the item and what was looked up by it. Raises `NotSaved`, `Unpicklable`, `StoreError`."""
         effects, binds = outcome.effects, outcome.binds
+        if any(type(root) is float and root != root for root in roots):
+            raise NotSaved("an item that is not a number is told by its identity")
         level = self._level([v for _, operands in effects for v in operands])
         if binds:
             level = max(level, self._level(binds.values()))
         events = json.dumps([e.to_dict() for e in outcome.events]) if outcome.events else ""
         own = json.dumps([d.to_dict() for d in outcome.own]) if outcome.own else ""
-        extra = (list(outcome.deleted), events, own)
+        extra = (list(outcome.deleted), events, own, list(outcome.left))
+        files = repr([(d.kind, d.locator, d.fp) for d in outcome.own]).encode("utf-8", "surrogatepass")
+        variant = xxhash.xxh3_64_digest(files) if own else b""
+        tags = (b"A", b"P", b"G", b"B") if own else (b"a", b"p", b"g", b"b")
         if level == _ATOMS:
-            return b"a" + marshal.dumps((list(effects), binds, *extra), 2)
-        if level == _SCALARS or (level == _CONTAINERS and self._is_own([*effects, binds], roots)):
-            return b"p" + pickle.dumps((list(effects), binds, *extra), 5)
-        return b"g" + self._groups(outcome, extra, roots)
+            tag, body = tags[0], marshal.dumps((list(effects), binds, *extra), 2)
+        elif level == _SCALARS or (level == _CONTAINERS and self._is_own([*effects, binds], roots)):
+            tag, body = tags[1], pickle.dumps((list(effects), binds, *extra), 5)
+        else:
+            tag, body = tags[2], self._groups(outcome, extra, roots)
+        if len(body) > INLINE:
+            tag, body = tags[3], json.dumps([tag.decode().lower(), self._store.put_blob(body).to_dict()]).encode()
+        return tag + variant + body
 
     def unpack(self, payload: bytes | memoryview) -> Packed:
         """What was packed; values of groups are loaded by `Packed.load`."""
-        body = memoryview(payload)[1:]
         tag = payload[:1]
-        if tag == b"a":
+        body = memoryview(payload)[1 + (VARIANT if tag in b"APGB" else 0) :]
+        if tag in b"bB":
+            kind, reference = json.loads(bytes(body))
+            tag, body = kind.encode(), self._store.read(BlobRef.from_dict(reference), raw=False)
+        if tag in b"aA":
             return Packed(*marshal.loads(body))
-        if tag == b"p":
+        if tag in b"pP":
             return Packed(*pickle.loads(body))
-        groups, layout, names, deleted, events, own = marshal.loads(body)
-        packed = Packed([], {}, deleted, events, own)
+        groups, layout, names, *extra = marshal.loads(body)
+        packed = Packed([], {}, *extra)
         packed.groups, packed.layout, packed.names = groups, layout, names
         return packed
 
@@ -188,9 +206,18 @@ class Packer:
 class Packed:
     """An outcome on its way back."""
 
-    __slots__ = ("binds", "deleted", "effects", "events", "groups", "layout", "names", "own")
+    __slots__ = ("binds", "deleted", "effects", "events", "groups", "layout", "left", "names", "own")
 
-    def __init__(self, effects: list[Effect], binds: dict[str, Any], deleted: list[str], events: str, own: str):
+    def __init__(
+        self,
+        effects: list[Effect],
+        binds: dict[str, Any],
+        deleted: list[str],
+        events: str,
+        own: str,
+        left: Sequence[str] = (),
+    ):
+        self.left = left
         self.effects = effects
         self.binds = binds
         self.deleted = deleted
@@ -208,6 +235,8 @@ class Packed:
 
 
 def _level_of(cls: type) -> int:
+    if cls is slice:
+        return _SCALARS
     if cls in (list, dict, set):
         return _CONTAINERS
     numpy = sys.modules.get("numpy")
@@ -250,7 +279,7 @@ def snapshot(value: Any) -> Any:
     What it holds stays what it is: whoever takes the content over takes the same objects.
     """
     cls = type(value)
-    if cls in ATOMS or cls in (tuple, range, frozenset):
+    if cls in ATOMS or cls in (tuple, range, frozenset, slice):
         return value
     if cls in (list, dict, set):
         return cls(value)
@@ -262,3 +291,20 @@ def snapshot(value: Any) -> Any:
     if cls.__name__ in _IMMUTABLE and module in _IMMUTABLE_MODULES:
         return value
     raise NotSaved(f"a {cls.__qualname__} is taken over as it is at that moment")
+
+
+def weight(value: Any) -> int:
+    """About how many bytes a value takes, told quickly."""
+    cls = type(value)
+    if cls in ATOMS:
+        return len(value) if cls in (str, bytes) else 0
+    if cls in (list, tuple, set, frozenset, dict):
+        return 50 * len(value)
+    for name in ("nbytes", "size"):
+        found = getattr(value, name, None) if cls.__module__.partition(".")[0] in _SIZED else None
+        if type(found) is int:
+            return found * (8 if name == "size" else 1)
+    return 0
+
+
+_SIZED = frozenset({"numpy", "pandas", "scipy", "polars", "pyarrow", "torch", "xarray"})

@@ -103,6 +103,7 @@ class Run:
         self.watch: Watch | None = None
         self.loops: list[ItemLoop | Applied] = []  # whose items are told apart
         self.scene: Scene | None = None  # where calls of `incnb.map` and `memo` are told apart
+        self.recorded: dict[str, set[bytes]] = {}  # the keys of items that this run recorded, by loop
         self.units: list[Loop] = []  # that are one unit, with the reasons
         self._readings: Readings | None = None
         self.marks: Checkpoints | None = None

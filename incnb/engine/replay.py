@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import base64
 import contextlib
+import io
 import os
 import sys
 import time
@@ -208,6 +209,9 @@ class Replay:
 
     def _restore(self) -> None:
         resolve = resolver(self._namespaces)
+        for module, name, *_ in self.references():
+            if not module and name not in self.namespace:
+                self._pending.bring_in(name)  # what was saved refers into a value that is not loaded yet
         ready: list[tuple[dict[str, Any], Loaded]] = []
         later: list[PendingGroup] = []
         for group in self.outputs["groups"]:
@@ -312,7 +316,9 @@ class Replay:
         """The values of one group in memory, bound to nothing. Raises `StoreError`, `LoadError`, `LookupError`."""
         data = base64.b64decode(group["pickle"]) if "pickle" in group else self._blob(group["blob"])
         buffers = [self._store.read(BlobRef.from_dict(b), raw=True) for b in group["buffers"]]
-        return restore(data, buffers, resolve, self.namespace, load)
+        # a module that is imported thereby prints again what was recorded
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return restore(data, buffers, resolve, self.namespace, load)
 
     def _blob(self, reference: dict[str, Any]) -> memoryview:
         return self._store.read(BlobRef.from_dict(reference), raw=False)

@@ -18,6 +18,7 @@ from typing import Any, final
 
 from incnb.dependencies import ambient, env
 from incnb.engine.files import Judge
+from incnb.engine.native import Native
 from incnb.fingerprint import files
 from incnb.model import Dependency
 from incnb.outputs.accesses import Journal
@@ -39,6 +40,7 @@ class Seen:
     """What an item did. `own` and `shared` are files and variables that it relied on."""
 
     trouble: str = ""
+    doubt: str = ""  # why this item cannot be recorded, and others may be
     events: list[Event] = field(default_factory=list)
     own: list[Dependency] = field(default_factory=list)
     shared: list[Dependency] = field(default_factory=list)
@@ -49,7 +51,10 @@ class Seen:
 class Slices:
     """Cuts what a watch and a capture see into items."""
 
-    def __init__(self, watch: Watch, capture: Capture | None):
+    def __init__(self, watch: Watch, capture: Capture | None, native: Native | None = None, *, must: bool = False):
+        """`native`, if native code may open files; `must`: it does so by something known to read them."""
+        self._native = native
+        self._must = must
         self._watch = watch
         self._capture = capture
         self._threads = threading.active_count()
@@ -58,6 +63,8 @@ class Slices:
 
     def begin(self) -> None:
         """An item begins."""
+        if self._native is not None:
+            self._native.skip()
         watch = self._watch
         journal = watch.journal
         journal.afresh()
@@ -97,6 +104,10 @@ class Slices:
             names = list(journal.variables)[self._variables :]
             resolved = [(name, env.of(name, journal.variables[name])) for name in names]
             seen.shared += [Dependency(r.kind, name, r.fp or "", r.shown) for name, r in resolved]
+        if self._native is not None and not seen.trouble:
+            seen.trouble = self._native.part(journal, self._entries)
+            reads = any(access.op == "read" for access in journal.entries[self._entries :])
+            seen.doubt = "no file was seen to be opened" if self._must and not reads else ""
         if len(journal.entries) != self._entries and not seen.trouble:
             judge_files(journal.since(self._entries), seen, item)
         return seen

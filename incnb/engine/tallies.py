@@ -32,6 +32,9 @@ def one_unit(run: Run) -> list[Reason]:
     reasons = [Reason(Code.NOT_SAVED, "items", f"the loop in line {spec.line}", spec.why or "") for spec in run.units]
     for loop in run.loops:
         place = loop.place
+        live = getattr(loop, "live", None)
+        if live is not None:
+            reasons += live.reasons
         off = loop.off or (loop.passed.tally.off if loop.passed is not None else None)
         if off is not None:
             reasons.append(Reason(Code.NOT_SAVED, "items", place, off.detail or off.locator))

@@ -29,6 +29,7 @@ class Telling:
         self._failed: Failed | None = None
         self._done: list[int] = []  # the effects of the item, while items are not told apart
         self._copied = [effect.op in CONTENT for effect in spec.effects]
+        self._is_key = [e.key_at >= 0 or e.op in ("add", "discard", "setdefault", "pop") for e in spec.effects]
         self._sure = sorted(spec.sure)
 
     def _item(self) -> str:
@@ -57,6 +58,8 @@ class Telling:
         self._operands.append(value)
         return value
 
+    slice = slice  # what `a[i:j]` means, whatever the user calls so
+
     def did(self, slot: int) -> None:
         """The effect whose operands were told has happened."""
         if not self._active:
@@ -76,6 +79,8 @@ class Telling:
                 self._unsaved = str(error)
             except Exception as error:
                 self._unsaved = f"{effect.text} cannot be followed ({type(error).__name__})"
+        if self._is_key[slot] and any(value != value for value in operands if type(value) is float):
+            self._unsaved = f"`{effect.text}`: a key that is not a number is told by its identity"
         self._effects.append((slot, tuple(operands)))
 
     def bound(self, name: str) -> None:

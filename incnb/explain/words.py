@@ -71,6 +71,8 @@ def describe(decision: Decision) -> str:
         Status.BLOCKED: f"ran {seconds(took)}",
     }[decision.status]
     told = [r for r in decision.reasons if r.kind != "items"]
+    gates = [r for r in told[1:] if r.kind == "source"]  # one that is shut is enough
+    told = [r for r in told if r not in gates[1:]]
     reasons = told[:1] if decision.status in (Status.REUSED, Status.CUTOFF) else told[:3]
     if took >= SLOW and decision.status not in (Status.REUSED, Status.CUTOFF):
         reasons += [r for r in decision.reasons if r.kind == "items"][:1]

@@ -47,6 +47,7 @@ class Journal:
         self.temporary: set[str] = set()
         self.variables: dict[str, str | None] = {}  # environment variables read, as they were
         self.direct: set[str] = set()  # what code of ours opened itself since `afresh`
+        self.sources: set[str] = set()  # read as growing files, out of sight
         self._set: set[str] = set()
         self._start = files.here()
         self._seen: set[tuple[str, str]] = set()

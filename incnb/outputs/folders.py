@@ -91,6 +91,12 @@ class _Log:
     missed: dict[str, None] = field(default_factory=dict)
     overflow: bool = False
 
+    def add(self, other: _Log) -> None:
+        """Take over what another has gathered."""
+        for name in ("opened", "written", "created", "deleted", "moved", "listed", "missed"):
+            getattr(self, name).update(getattr(other, name))
+        self.overflow = self.overflow or other.overflow
+
     def seen(self) -> Seen:
         return Seen(
             opened=tuple(self.opened),
@@ -120,6 +126,7 @@ class Folders:
         self._roots: dict[str, tuple[int, int]] = {}  # path -> (device, inode) when the watch was set up
         self._refused: set[str] = set()
         self._log = _Log()
+        self._past = _Log()  # what `part` has told already
         self._leaving: dict[int, tuple[list[str], list[int]]] = {}  # cookie -> paths and watches of what was moved
         self._made: set[str] = set()  # folders that were made since the start
         self._candidates: dict[tuple[int, str], None] = {}  # (watch, name) of what has come and may be a link
@@ -174,7 +181,7 @@ class Folders:
             if not self._lost:
                 self._changed |= self._tree.have_links_turned()
                 self._drain()
-            self._log, self._made = _Log(), set()
+            self._log, self._past, self._made = _Log(), _Log(), set()
             if self._lost:
                 self._renew()
 
@@ -194,8 +201,22 @@ class Folders:
                 return Seen(overflow=True)
             if self._tree.inotify is not None:
                 self._drain()
-            seen, self._log, self._made = self._log.seen(), _Log(), set()
+            self._past.add(self._log)
+            seen, self._log, self._past, self._made = self._past.seen(), _Log(), _Log(), set()
         return seen
+
+    def part(self) -> Seen:
+        """What has happened since this was asked last, or since `start`; `stop` tells it again with the rest."""
+        if os.getpid() != self._pid:
+            return Seen(overflow=bool(self._roots))
+        with self._alone() as alone:
+            if not alone:
+                return Seen(overflow=True)
+            if self._tree.inotify is not None:
+                self._drain()
+            part, self._log = self._log, _Log()
+            self._past.add(part)
+        return part.seen()
 
     def close(self) -> None:
         """Give the watches back; nothing is watched from then on."""

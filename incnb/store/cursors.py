@@ -38,7 +38,10 @@ class Pass:
 
     `completed`: one came to its end. `cursor`: up to where its items are saved. `relied`: the dependencies, as
     `Dependency.to_dict()`, of everything before the cursor. `created`: the time of the pass from the start.
-    `problem`: why nothing is known, in one line; all else is empty then.
+    `order` names the files that tell which items there were, in their order (`orders.py`); `last` is the last of them,
+    in whatever form the engine gives it. `allowed`: the effects that a person had allowed for them.
+    `made` is the fingerprint of the code of the source. `problem`: why nothing is known, in one line; all else is empty
+    then.
     """
 
     identity: str
@@ -47,6 +50,10 @@ class Pass:
     relied: tuple[dict[str, Any], ...] = ()
     created: float = 0.0
     problem: str = ""
+    order: tuple[str, ...] = ()
+    last: bytes = b""
+    allowed: tuple[str, ...] = ()
+    made: str = ""
 
     def adding(self, cursor: bytes | None, relied: tuple[dict[str, Any], ...]) -> Pass:
         """After a pass that began at this one's cursor: up to `cursor` (None: nothing was new), relying on more.
@@ -109,6 +116,10 @@ class Cursors:
             "completed": known.completed,
             "cursor": None if known.cursor is None else base64.b64encode(known.cursor).decode(),
             "created": known.created,
+            "order": list(known.order),
+            "last": base64.b64encode(known.last).decode(),
+            "allowed": list(known.allowed),
+            "made": known.made,
             "relied": list(known.relied),
         }
         try:
@@ -165,8 +176,14 @@ def _parse(raw: bytes, identity: str, path: Path) -> Pass:
             None if cursor is None else base64.b64decode(cursor, validate=True),
             tuple(data["relied"]),
             float(data["created"]),
+            "",
+            tuple(data["order"]),
+            base64.b64decode(data["last"], validate=True),
+            tuple(data["allowed"]),
+            data["made"],
         )
         good = known.identity == identity and type(known.completed) is bool
+        good = good and all(type(text) is str for text in (*known.order, *known.allowed, known.made))
         good = good and all(isinstance(one[part], str) for one in known.relied for part in ("kind", "locator", "fp"))
     except (ValueError, TypeError, KeyError, RecursionError):
         return damaged

@@ -31,6 +31,7 @@ from typing import Final, final
 
 VERSION: Final = 1
 MAGIC: Final = b"\x89incnb\r\n"
+VARIANT: Final = 8  # bytes
 DIGEST: Final = 16
 # Both bound what a reader allocates for a length that it has not checked yet, and a position fits into 16 bits.
 FRAME_LIMIT: Final = 1 << 30
@@ -80,6 +81,14 @@ class Frame:
 
     def payload_at(self, at: int) -> bytes:
         return self.payload[self.starts[at] : self.starts[at + 1]]
+
+    def mark_at(self, at: int) -> bytes:
+        """What an item relied on, as far as a newer one must rely on the same to replace it: its set, and the variant
+        with which its payload may begin (VARIANT bytes after a capital letter).
+        """
+        start = self.starts[at]
+        head = self.payload[start : min(start + 1 + VARIANT, self.starts[at + 1])]
+        return self.sets[self.relied[at]] + (head if b"A" <= head[:1] <= b"Z" else b"")
 
     def __len__(self) -> int:
         return len(self.relied)

@@ -235,8 +235,7 @@ class Items:
             self._frames[frame] = _NOTHING
 
     def _relied(self, position: int) -> bytes:
-        frame = self._frames[position >> _SHIFT]
-        return frame.sets[frame.relied[position & _MASK]]
+        return self._frames[position >> _SHIFT].mark_at(position & _MASK)
 
     def _compact(self, folder: Path, listed: dict[str, os.stat_result]) -> None:
         others = {name: info for name, info in listed.items() if self._files[name].reader is not None}

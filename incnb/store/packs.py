@@ -164,7 +164,7 @@ def _newest(reads: list[Read]) -> list[tuple[Read, list[int]]]:
     for read in sorted(reads, key=lambda read: read.frame.rank, reverse=True):
         frame, kept = read.frame, []
         for at in range(len(frame) - 1, -1, -1):
-            mark = read.keys[at] + frame.sets[frame.relied[at]]
+            mark = read.keys[at] + frame.mark_at(at)
             if mark not in seen:
                 seen.add(mark)
                 kept.append(at)

@@ -74,7 +74,10 @@ def test_without_an_earlier_pass_everything_is_read(mismatch: Reason | None) -> 
 def test_a_damaged_record_is_said() -> None:
     gates = decide(Table(), Pass("table", False, None, problem="what is known of earlier passes is damaged (x)"), None)
     assert shut(gates) == ["completed", "durable", "contained"]
-    assert gates.reasons[0].detail == "is read from its start: what is known of earlier passes is damaged (x)"
+    assert (
+        gates.reasons[0].detail
+        == "is read from its start (not completed: what is known of earlier passes is damaged (x))"
+    )
 
 
 def test_the_change_that_shut_a_gate_is_named() -> None:
