@@ -12,6 +12,7 @@ import concurrent.futures
 import os
 import pickle
 import queue
+import random
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,8 +20,8 @@ from typing import Any, Protocol, final
 
 import xxhash
 
+from incnb.engine import jitter, worker
 from incnb.engine import scene as scenes
-from incnb.engine import worker
 from incnb.engine.applied import Applied, Asked
 from incnb.engine.callee import Callee
 from incnb.engine.lent import is_executor
@@ -129,9 +130,11 @@ class Processes:
         everything = list(items)
         watch = applied.scene.watch
         was, lets = watch.turn(aside=True), watch.lets
+        together = jitter.apart()
         try:
             return _Round(applied, self._executor, self._options, everything, hole).run()
         finally:
+            together()
             watch.lets = lets
             watch.turn(aside=was)
 
@@ -155,6 +158,7 @@ class _Round:
         self._answers: queue.SimpleQueue[tuple[int, Asked, Any]] = queue.SimpleQueue()
         self._flying: dict[int, Any] = {}
         self._job: Job | None = None
+        self._random = random.getstate()
 
     def run(self) -> list[Any]:
         __tracebackhide__ = True
@@ -180,6 +184,7 @@ class _Round:
     def _begin(self, number: int) -> None:
         """Look an item up, and send it if it is not found."""
         applied = self._applied
+        self._calm()
         asked, packed = applied.ask(self._items[number], alone=True)
         if packed is not None:
             self._results[number] = packed.effects[0][1][0]
@@ -210,6 +215,7 @@ class _Round:
 
     def _take(self, number: int, asked: Asked, future: Any) -> None:
         """An item has come back."""
+        self._calm()
         self._flying.pop(number, None)
         kept = False
         try:
@@ -225,6 +231,11 @@ class _Round:
             elif self._hole is not None or not self._errors:
                 asked_again = Asked(again.value, None, again.roots, mutable=again.mutable)
                 self._send(twin, asked_again)
+
+    def _calm(self) -> None:
+        """Take back what a pool drew for itself (Dask does, to spread its messages): no item runs in this process."""
+        if random.getstate() != self._random:
+            random.setstate(self._random)
 
     def _fails(self, number: int, error: BaseException, text: str | None = None) -> None:
         if self._hole is None:
@@ -274,6 +285,7 @@ class _Round:
         """Nothing is waited for any more; what has come back meanwhile is kept."""
         for future in list(self._flying.values()):
             future.cancel()
+        self._calm()
         while not self._answers.empty():
             number, asked, future = self._answers.get()
             self._flying.pop(number, None)
@@ -292,7 +304,7 @@ def _job(applied: Applied) -> Job:
     found: list[Dependency] = [f.dependency for f in closure.found.values()] if closure is not None else []
     relied = [(d.kind, d.locator, d.fp) for d in found if d.kind is not Kind.VERSION]
     digest = xxhash.xxh3_128_digest(function + repr(relied).encode("utf-8", "surrogatepass"))
-    return Job(callee.name, digest, function, relied, worker.warnings_are_errors())
+    return Job(callee.name, digest, function, relied, worker.errors_of_warnings())
 
 
 def _sent(callee: Callee, item: Any) -> tuple[bytes, bytes]:

@@ -22,6 +22,7 @@ from typing import Any, cast, final
 
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, config
 from incnb.dependencies.ways import CodeKey, code_key
+from incnb.engine import jitter
 from incnb.engine import scene as scenes
 from incnb.engine.callee import CONFIG
 from incnb.engine.configured import Configured
@@ -33,8 +34,8 @@ from incnb.fingerprint.graph import TooLarge, mutable_objects
 from incnb.model import Dependency, Kind
 
 _TRAVELS = ("call:", "key:", config.ASKED)
-#: What is shown of messages is a matter of each process, as long as no warning is made an error.
-_SHOWING = ("the root logger", ambient.FILTERS)
+#: Which messages are shown is a matter of each process; only warnings that are errors change what an item does.
+_LOGGER = "the root logger"
 KEPT = 8  # functions that a worker remembers
 
 
@@ -46,7 +47,7 @@ class Job:
     digest: bytes
     function: bytes
     relied: Sequence[tuple[Kind, str, str]]
-    strict: bool  # whether warnings are errors there
+    errors: set[str]  # the warnings that are errors there
 
 
 @dataclass(slots=True)
@@ -80,7 +81,7 @@ class _Function:
                 continue
             now = environment.resolve(kind, locator)
             travels = kind in (Kind.VALUE, Kind.CODE, Kind.CONFIG) and bindings.notebook_name(_plain(locator))
-            if locator in _SHOWING and not job.strict and not warnings_are_errors():
+            if locator == _LOGGER or (locator == ambient.FILTERS and job.errors == errors_of_warnings()):
                 travels = locator
             if not travels and now.fp != fp and not self.differs:
                 self.differs = f"{kind.value} {locator} is another one there" + (f" ({now.shown})" if now.shown else "")
@@ -99,9 +100,12 @@ class _Function:
         return self._invariants.moved()
 
 
-def warnings_are_errors() -> bool:
-    """Whether a warning may end an item."""
-    return any(entry[0] == "error" for entry in warnings.filters)
+def errors_of_warnings() -> set[str]:
+    """Which warnings end an item; those that the completer of IPython raises to itself do not."""
+    found = [
+        entry for entry in warnings.filters if entry[0] == "error" and not entry[2].__module__.startswith("IPython")
+    ]
+    return {repr((entry[1], entry[2], entry[3], entry[4])) for entry in found}
 
 
 def _plain(locator: str) -> str:
@@ -136,6 +140,7 @@ def work(job: Job, item: bytes) -> Answer:
 def _work(job: Job, item: bytes, scene: scenes.Scene) -> Answer:
     with _lock:
         function = _known.get(job.digest)
+        jitter.apart()  # for good: this process is Dask's
         if function is None or (_busy == 1 and not function.stands()):
             while len(_known) >= KEPT:
                 del _known[next(iter(_known))]

@@ -9,7 +9,7 @@ from typing import Any
 
 POOLS = ("ThreadPoolExecutor", "asyncio_", "asyncio-waitpid", "QueueFeederThread", "ExecutorManagerThread", "Dask",
           "Profile", "IO loop", "loky", "joblib", "tqdm", "TMonitor", "QueueManagerThread", "pydevd", "IPython",
-          "Thread-tqdm")  # fmt: skip
+          "Thread-tqdm", "AsyncProcess")  # fmt: skip
 
 
 class Snapshot:

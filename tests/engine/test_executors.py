@@ -215,6 +215,36 @@ def test_a_module_that_is_another_one_in_the_worker_is_not_recorded(
     assert items(nb) == (2, 0)
 
 
+def test_a_worker_with_another_version_of_a_package_records_nothing(
+    nb: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("cloudpickle")
+    for version in ("1.0", "2.0"):
+        site = tmp_path / version / "site-packages"
+        info = site / f"fakedist-{version}.dist-info"
+        info.mkdir(parents=True)
+        (site / "fakedist.py").write_text(f"def one(): return {version}\n")
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: fakedist\nVersion: {version}\n")
+        (info / "RECORD").write_text(f"fakedist.py,sha256={version},1\nfakedist-{version}.dist-info/METADATA,,\n")
+        (info / "top_level.txt").write_text("fakedist\n")
+    mine, theirs = (str(tmp_path / version / "site-packages") for version in ("1.0", "2.0"))
+    Path("theirs.py").write_text(f"import sys\ndef put(): sys.path.insert(0, {theirs!r})\n")
+    sys.path.insert(0, mine)
+    try:
+        nb.plain("import fakedist, theirs, multiprocessing as mp")
+        nb.plain("pool = ProcessPoolExecutor(1, mp_context=mp.get_context('spawn'), initializer=theirs.put)")
+        nb.plain("def f(x): return fakedist.one() * x")
+        for _ in range(2):
+            assert nb.cell("r = incnb.map(f, [1], executor=pool)") == "executed"
+            assert nb["r"] == [2.0] and items(nb) == (1, 0)
+        assert "package fakedist is another one there" in "".join(capsys.readouterr())
+        nb.cell("r = incnb.map(f, [1])")
+        assert nb["r"] == [1.0]
+    finally:
+        sys.path.remove(mine)
+        sys.modules.pop("fakedist", None)
+
+
 def test_a_script_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
