@@ -50,11 +50,13 @@ class ItemComprehension(ItemLoop):
         turn = self._run.watch.turn
         touched, plain = self._run.watch.started.touched, self._plain
         progress, tally = self._progress, self._tally
+        count, elsewhere = 0, 0.0
         try:
             if self.live is not None:
                 yield from self._all_put_back(self.live)
             while self._active:
                 touched()
+                asked = time.perf_counter()
                 try:
                     item = next(iterator)
                 except StopIteration:
@@ -63,7 +65,16 @@ class ItemComprehension(ItemLoop):
                     return
                 if not plain and touched() is not False:
                     self.passed.dirty()
+                elsewhere += time.perf_counter() - asked
                 turn(aside=True)
+                count += 1
+                if not count & 63:
+                    self.passed.weigh(elsewhere)
+                    if not self.passed.on:
+                        self._active = self.hit = False
+                        turn(aside=False)
+                        yield item
+                        break
                 self.hit = self._reused(item)
                 key = self._key_now
                 if progress is not None:

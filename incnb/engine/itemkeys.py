@@ -19,6 +19,7 @@ from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.fingerprint.graph import TooLarge, array_base, mutable_objects
+from incnb.outputs.variables import has_finalizer
 
 _BY = (str, int, bool, float, bytes, type(None))
 
@@ -50,6 +51,8 @@ class Keys:
         self._parts = names is not None and bool(unread)
         self._looked_up = [(read, flat.index(name) if name in flat else None) for read, name in looked_up]
         self._simple = not self._looked_up and not self._parts
+        self._digest = b""
+        self._parts_of: list[Any] = []
         self._met: set[frozenset[str]] = set()
 
     @classmethod
@@ -69,6 +72,10 @@ class Keys:
             parts = [item[i] for i in self._read]
         else:
             parts = [item]
+        if has_finalizer(type(item)):
+            self.roots = []  # it goes when the body lets it go
+            self.problem = f"a {type(item).__qualname__} does something when it goes (__del__)"
+            return None
         try:
             for read, place in self._looked_up:
                 self._look_up(item, read, place)
@@ -83,13 +90,37 @@ class Keys:
             self.problem = f"an item cannot be told: {error}"
             return None
 
+    def changed(self) -> bool:
+        """Whether the latest item, or what was looked up by it, is another now."""
+        item, looked_up = self.roots[0], self.roots[1:]
+        try:
+            if len(looked_up) and [id(part) for part in looked_up] != [id(part) for part in self._again(item)]:
+                return True
+            return encode(self._parts_of, "item").digest() != self._digest
+        except (Unfingerprintable, TooLarge, LookupError):
+            return True
+
+    def _again(self, item: Any) -> list[Any]:
+        before, self.roots = self.roots, [item]
+        try:
+            for read, place in self._looked_up:
+                self._look_up(item, read, place)
+            return self.roots[1:]
+        finally:
+            self.roots = before
+
+    def forget(self) -> None:
+        """Hold nothing of the latest item any more."""
+        self.roots, self._parts_of = [], []
+
     def _mixed(self, parts: list[Any]) -> bytes:
         met = encode(parts, "item")
         if met.hidden:
             raise LookupError("it holds a function that remembers what it was called with")
         self._meet(met)
         self.mutable = bool(met.shared) or any(type(part) not in ATOMS and type(part) is not tuple for part in parts)
-        key = met.digest()
+        key = self._digest = met.digest()
+        self._parts_of = parts
         places = self._shared(parts) if self.mutable else []
         return xxhash.xxh3_128_digest(key + repr(places).encode(), 3) if places else key
 

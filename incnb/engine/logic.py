@@ -7,9 +7,10 @@ asked once while a loop runs, and stays so as long as nothing of it moves.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from json import dumps as to_json  # bound here: whoever patches json does not mean us
+from json import loads as from_json  # bound here: whoever patches json does not mean us
 from types import CodeType
 from typing import Any, final
 
@@ -186,8 +187,8 @@ class Logic:
         told = [d.to_dict() for d in [*declared, *dependencies]]
         allow = sorted(self._judgement.lifted)
         compared = [allow, [(d["kind"], d["locator"], d["fp"]) for d in told]]
-        digest = xxhash.xxh3_128_digest(json.dumps(compared).encode("utf-8", "surrogatepass"))
-        text = json.dumps({"allow": allow, "dependencies": told}, ensure_ascii=False, separators=(",", ":"))
+        digest = xxhash.xxh3_128_digest(to_json(compared).encode("utf-8", "surrogatepass"))
+        text = to_json({"allow": allow, "dependencies": told}, ensure_ascii=False, separators=(",", ":"))
         self._texts[digest] = text.encode("utf-8", "surrogatepass")
         self._sets[ran] = digest
         if not self._is_volatile(self._texts[digest]):
@@ -236,7 +237,7 @@ class Logic:
 
     def told(self, text: bytes) -> tuple[list[str], list[dict[str, Any]]]:
         """What a recorded set was saved under, and what is in it."""
-        data = json.loads(text.decode("utf-8", "surrogatepass"))
+        data = from_json(text.decode("utf-8", "surrogatepass"))
         return data["allow"], data["dependencies"]
 
     def dependencies(self, text: bytes) -> list[Dependency]:

@@ -111,6 +111,7 @@ class ItemLoop(Redoing):
         progress, tally = self._progress, self._tally
         advance = iterator.__next__
         touched = self._run.watch.started.touched
+        clock, count, elsewhere = time.perf_counter, 0, 0.0
         try:
             if self.live is not None and self.live.count:
                 self._put_back(self.live)
@@ -121,7 +122,12 @@ class ItemLoop(Redoing):
                     touched()
                     turn(aside=False)
                 try:
-                    item = advance()
+                    if plain:
+                        item = advance()
+                    else:
+                        asked = clock()
+                        item = advance()
+                        elsewhere += clock() - asked
                 except StopIteration:
                     turn(aside=True)
                     if self._waiting is not None:
@@ -141,13 +147,23 @@ class ItemLoop(Redoing):
                 if not self._reused(item):
                     key = self._key_now
                     turn(aside=False)
+                    if key is None:
+                        self._keys.forget()
+                    handed, item = [item], None
                     began = self._item_begins()
-                    yield item
+                    yield handed.pop()  # the body alone holds it
                     seconds = time.perf_counter() - began
                     turn(aside=True)
                     self._item_ended(key, seconds)
+                count += 1
+                if not count & 63:
+                    self.passed.weigh(elsewhere)
+                    self._active = self._active and self.passed.on
                 if progress is not None:
                     progress.step(tally.executed, tally.reused)
+            if self._waiting is not None:  # items are not told apart any more
+                waiting, self._waiting = self._waiting, None
+                self._replay(*waiting)
         finally:
             if progress is not None:
                 progress.close()
@@ -216,7 +232,7 @@ class ItemLoop(Redoing):
             seen = self._slices.end(keys.roots)
             binds, deleted = self._bindings()
             outcome = Outcome(self._effects, binds, deleted, seen.events, seen.own)
-            if keys.mutable and key is not None and not seen.trouble and keys.of(keys.roots[0]) != key:
+            if keys.mutable and key is not None and not seen.trouble and keys.changed():
                 seen.trouble = f"the body changes the item ({', '.join(self.spec.names)})"
             if self._failed is not None:
                 passed.failed(seen)
@@ -227,6 +243,7 @@ class ItemLoop(Redoing):
                 passed.unsaved(self._unsaved)
         except Exception as error:
             self._fault(error)
+        self._keys.forget()
         if not passed.on:
             self._active = False
 
@@ -294,6 +311,8 @@ class ItemLoop(Redoing):
         namespace = self._namespace
         assert run.watch is not None
         why = self._unfit()
+        if run.capture is not None and run.capture.elsewhere:
+            why = self._reason("output", f"{run.capture.elsewhere}, and what items show is not seen")
         if why is not None:
             self.off = why
             return False

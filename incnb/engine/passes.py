@@ -32,6 +32,8 @@ from incnb.store.passed import LIMIT, removed
 ONE_BY_ONE = 0.01  # seconds that an item takes to be written on its own
 AT_MOST = 0.1  # seconds of work in memory, of quick items
 SHARE = 0.1  # of the time, that looking may take
+#: Where telling items apart has taken longer than this in all, per item, and in relation to what they take, it ends.
+WORTH = (0.3, 5e-5, 3.0)
 TRIES = 3  # items in a row that cannot be saved, before none is tried any more
 MOST_TWINS = 200_000  # items whose results are compared with those of equal ones
 NEW = Reason(Code.NEVER_RUN, "item", "", "new")
@@ -92,9 +94,9 @@ class Pass:
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
         self._dirty = False
-        self._looked = self._started = time.perf_counter()
-        self._looking = 0.0
+        self._looking = self._worked = 0.0
         items.refresh()
+        self._looked = self._started = time.perf_counter()
 
     @property
     def on(self) -> bool:
@@ -201,6 +203,7 @@ class Pass:
     def record(self, key: bytes | None, outcome: Outcome, seen: Seen, seconds: float, roots: Sequence[Any]) -> None:
         """An item has run to its end."""
         self.tally.executed += 1
+        self._worked += seconds
         self._dirty = True
         if seen.trouble:
             self.stop(Reason(Code.NOT_SAVED, "item", seen.trouble, seen.trouble))
@@ -262,6 +265,13 @@ class Pass:
         self._dirty = True
         if seen.trouble:
             self.stop(Reason(Code.NOT_SAVED, "item", seen.trouble, seen.trouble))
+
+    def weigh(self, elsewhere: float) -> None:
+        """Give up where telling items apart takes far longer than running them; `elsewhere`: seconds in the iterable."""
+        overhead = time.perf_counter() - self._started - self._worked - elsewhere
+        handled = self.tally.executed + self.tally.reused + self.tally.failed
+        if overhead > max(WORTH[0], WORTH[1] * handled, WORTH[2] * (self._worked + self.tally.saved)):
+            self.stop(Reason(Code.NOT_SAVED, "item", "", "telling items apart takes longer than running them"))
 
     def unsaved(self, why: str) -> None:
         """An item cannot be recorded; after some, none is tried any more."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import marshal
 import pickle
 import sys
@@ -18,6 +17,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import dumps as to_json  # bound here: whoever patches json does not mean us
+from json import loads as from_json  # bound here: whoever patches json does not mean us
 from typing import Any
 
 import xxhash
@@ -75,8 +76,8 @@ class Packer:
         level = self._level([v for _, operands in effects for v in operands])
         if binds:
             level = max(level, self._level(binds.values()))
-        events = json.dumps([e.to_dict() for e in outcome.events]) if outcome.events else ""
-        own = json.dumps([d.to_dict() for d in outcome.own]) if outcome.own else ""
+        events = to_json([e.to_dict() for e in outcome.events]) if outcome.events else ""
+        own = to_json([d.to_dict() for d in outcome.own]) if outcome.own else ""
         extra = (list(outcome.deleted), events, own, list(outcome.left))
         files = repr([(d.kind, d.locator, d.fp) for d in outcome.own]).encode("utf-8", "surrogatepass")
         variant = xxhash.xxh3_64_digest(files) if own else b""
@@ -88,7 +89,7 @@ class Packer:
         else:
             tag, body = tags[2], self._groups(outcome, extra, roots)
         if len(body) > INLINE:
-            tag, body = tags[3], json.dumps([tag.decode().lower(), self._store.put_blob(body).to_dict()]).encode()
+            tag, body = tags[3], to_json([tag.decode().lower(), self._store.put_blob(body).to_dict()]).encode()
         return tag + variant + body
 
     def unpack(self, payload: bytes | memoryview) -> Packed:
@@ -96,7 +97,7 @@ class Packer:
         tag = payload[:1]
         body = memoryview(payload)[1 + (VARIANT if tag in b"APGB" else 0) :]
         if tag in b"bB":
-            kind, reference = json.loads(bytes(body))
+            kind, reference = from_json(bytes(body))
             tag, body = kind.encode(), self._store.read(BlobRef.from_dict(reference), raw=False)
         if tag in b"aA":
             return Packed(*marshal.loads(body))
@@ -114,7 +115,7 @@ class Packer:
         values: dict[str, Any] = {}
         resolve = resolver(self._namespaces(roots))
         for data, buffers in packed.groups:
-            views = [self._store.read(BlobRef.from_dict(json.loads(b)), raw=True) for b in buffers]
+            views = [self._store.read(BlobRef.from_dict(from_json(b)), raw=True) for b in buffers]
             loaded: Any = load(data, views, resolve=resolve, namespace=self._namespace)
             values |= loaded
         packed.effects = [(slot, tuple(values[name] for name in names)) for slot, names in packed.layout]
@@ -145,8 +146,10 @@ class Packer:
     def _is_own(self, values: Sequence[Any], roots: Sequence[Any]) -> bool:
         """Whether every container among these was made by the item, and is there once."""
         known: set[int] = set()
+        owned = owned_in(self._namespace)
         for root in roots:
-            known |= {id(value) for value, _ in mutable_objects(root, set())}
+            if type(root) not in ATOMS:
+                known |= {id(value) for value, _ in mutable_objects(root, set())} | held(root, owned).keys()
         inputs = self._inputs()
         todo: list[Any] = list(values)
         top = len(todo)
@@ -190,7 +193,7 @@ class Packer:
                 check_faithful(group, values, self._namespace, self._namespaces(roots))
         written = []
         for group in groups:
-            buffers = [json.dumps(self._store.put_blob(b).to_dict()) for b in group.pickled.buffers]
+            buffers = [to_json(self._store.put_blob(b).to_dict()) for b in group.pickled.buffers]
             written.append((group.pickled.data, buffers))
         return marshal.dumps((written, layout, list(outcome.binds), *extra), 2)
 
@@ -228,10 +231,10 @@ class Packed:
         self.names: list[str] = []
 
     def shown(self) -> list[Event]:
-        return [Event.from_dict(e) for e in json.loads(self.events)] if self.events else []
+        return [Event.from_dict(e) for e in from_json(self.events)] if self.events else []
 
     def files(self) -> list[Dependency]:
-        return [Dependency.from_dict(d) for d in json.loads(self.own)] if self.own else []
+        return [Dependency.from_dict(d) for d in from_json(self.own)] if self.own else []
 
 
 def _level_of(cls: type) -> int:

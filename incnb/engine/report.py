@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+from json import dumps
 
 from incnb.model import Decision
 
@@ -13,7 +13,7 @@ def write_report(decision: Decision) -> str | None:
     path = os.environ.get("INCNB_REPORT")
     if not path:
         return None
-    line = json.dumps(decision.to_dict(), ensure_ascii=False) + "\n"
+    line = dumps(decision.to_dict(), ensure_ascii=False) + "\n"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

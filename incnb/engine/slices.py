@@ -68,7 +68,7 @@ class Slices:
         watch = self._watch
         journal = watch.journal
         journal.afresh()
-        watch.started.afresh()
+        watch.started.renew()
         self._entries = len(journal.entries)
         self._told = watch.told
         self._variables = len(journal.variables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,12 @@ class Telling:
         self._copied = [effect.op in CONTENT for effect in spec.effects]
         self._is_key = [e.key_at >= 0 or e.op in ("add", "discard", "setdefault", "pop") for e in spec.effects]
         self._sure = sorted(spec.sure)
+        stars = (
+            [node.value for node in ast.walk(spec.target) if isinstance(node, ast.Starred)]
+            if spec.kind == "for"
+            else []
+        )
+        self._starred = [node.id for node in stars if isinstance(node, ast.Name)]  # a list of its own in each item
 
     def _item(self) -> str:
         """The item that runs, as a short text."""
@@ -122,7 +129,7 @@ class Telling:
     def _bindings(self) -> tuple[dict[str, Any], list[str]]:
         """The names that the item bound, and those that it deleted."""
         namespace = self._namespace
-        binds: dict[str, Any] = {}
+        binds: dict[str, Any] = {name: namespace[name] for name in self._starred if name in namespace}
         deleted: list[str] = []
         for name in self._sure:
             if name in namespace:

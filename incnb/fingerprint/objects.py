@@ -239,9 +239,14 @@ def _encode_mixed(encoder: Encoder, value: Any) -> None:
     encoder.tag("mixed")
     _write_reduction(encoder, value, reduce)
     encode_state(encoder, value)
-    if issubclass(cls, BaseException):
+    _encode_cause(encoder, value)
+
+
+def _encode_cause(encoder: Encoder, value: Any) -> None:
+    """What an exception came from, which no reduction tells."""
+    if isinstance(value, BaseException):
         for name in ("__cause__", "__suppress_context__"):
-            encoder.encode(vars(BaseException)[name].__get__(value, cls))
+            encoder.encode(vars(BaseException)[name].__get__(value, type(value)))
 
 
 # -- instances of library classes
@@ -250,6 +255,7 @@ def _encode_mixed(encoder: Encoder, value: Any) -> None:
 def _encode_reduction(encoder: Encoder, value: Any) -> None:
     encoder.tag("reduced")
     _write_reduction(encoder, value, _reduce(encoder, value))
+    _encode_cause(encoder, value)
 
 
 def _reduce(encoder: Encoder, value: Any) -> Any:

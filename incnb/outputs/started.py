@@ -65,6 +65,11 @@ class Started:
         if self._item is not None:
             self._item |= ran
 
+    def renew(self) -> None:
+        """An item begins: forget what the one before started, if items are told apart still."""
+        if self._item:
+            self._item = set()
+
     def once(self) -> None:
         """Code is told once again: `since` knows nothing any more."""
         self._item = None

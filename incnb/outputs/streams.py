@@ -32,11 +32,13 @@ import os
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, Final, final
 
 from incnb.outputs.apart import Notes
+from incnb.outputs.descriptors import DescriptorWatcher
 from incnb.outputs.events import OURS, Event, plain
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
@@ -58,30 +60,6 @@ class _Inside(threading.local):
 
 
 @final
-class _Watcher:
-    """The thread of ipykernel that reads a file descriptor and writes what it read to the stream.
-
-    Between its read and its write it waits for the interpreter, and nothing tells that apart from waiting for more to
-    read. But it has used processor time: when that stands still and the pipe is empty, there is nothing under way.
-    """
-
-    __slots__ = ("_clock", "_poll", "_spent")
-
-    def __init__(self, stream: Any) -> None:
-        import select
-
-        self._clock: int = time.pthread_getcpuclockid(stream.watch_fd_thread.ident)
-        self._poll = select.poll()
-        self._poll.register(stream._fid, select.POLLIN)
-        self._spent = time.clock_gettime(self._clock)
-
-    def moved(self) -> bool:
-        """Whether it did anything since it was last asked, or has something to do."""
-        before, self._spent = self._spent, time.clock_gettime(self._clock)
-        return self._spent != before or bool(self._poll.poll(0))
-
-
-@final
 class Capture:
     """Tees what a cell prints and displays, live, into an ordered list of events. For one cell, once."""
 
@@ -96,13 +74,17 @@ class Capture:
         self._size = 0
         self._streams: dict[str, Any] = {}
         self._buffered: set[str] = set()
-        self._watchers: list[_Watcher] = []
+        self._watchers: list[DescriptorWatcher] = []
         self._undo: list[Callable[[], None]] = []
+        self._publisher: Any = None
+        self._warned: tuple[Any, ...] = ()
 
     def start(self) -> None:
         if self._on or self._events is not None:
             raise RuntimeError("a capture runs once")
         self._on = True
+        self._publisher = self._shell.display_pub
+        self._warned = _warning_hooks()
         _live.add(self)
         self._try(self._hook_stream, "stdout")
         self._try(self._hook_stream, "stderr")
@@ -118,6 +100,16 @@ class Capture:
     def stray(self) -> int:
         """How much was shown by threads that are at no item."""
         return self._notes.stray
+
+    @property
+    def elsewhere(self) -> str:
+        """What is shown somewhere else just now (`redirect_stdout`, `catch_warnings(record=True)`), or nothing."""
+        for name, stream in self._streams.items():
+            if getattr(sys, name) is not stream:
+                return f"sys.{name} is redirected"
+        if self._shell.display_pub is not self._publisher:
+            return "displays are captured"
+        return "warnings are caught" if _warning_hooks() != self._warned else ""
 
     def since(self, count: int) -> list[Event]:
         """What was shown after the first `count` notes, in the order in which the code did it."""
@@ -172,7 +164,7 @@ class Capture:
             self._buffered.add(name)
             # Where there is no such thread, or no such clock, its text is not waited for.
             with contextlib.suppress(AttributeError, TypeError, OSError):
-                self._watchers.append(_Watcher(stream))
+                self._watchers.append(DescriptorWatcher(stream))
         elif buffer is not None:
             # Bytes may be written below the text. The text layer reaches the buffer from within its own write and
             # flush only: whatever comes from elsewhere was written by the code itself.
@@ -425,6 +417,10 @@ def shown(notes: Iterable[Any]) -> list[Event]:
             else:
                 events.append(Event("stream", name=note[0], text=note[1]))
     return events
+
+
+def _warning_hooks() -> tuple[Any, ...]:
+    return warnings.showwarning, getattr(warnings, "_showwarnmsg_impl", None)
 
 
 _live: weakref.WeakSet[Capture] = weakref.WeakSet()

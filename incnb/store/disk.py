@@ -18,12 +18,13 @@ alone, which runs at the speed of memory.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from json import dumps as to_json  # bound here: whoever patches json does not mean us
+from json import loads as from_json  # bound here: whoever patches json does not mean us
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,7 +192,7 @@ class Store:
         folder = self._folder(code)
         try:
             # Lone surrogates are legal in Python's strings and must survive.
-            text = json.dumps(trace, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            text = to_json(trace, indent=1, ensure_ascii=False).encode("utf-8", "surrogatepass")
         except (TypeError, ValueError, RecursionError) as error:
             raise explain("a trace cannot be written as JSON", folder, error) from error
         if len(text) > TRACE_LIMIT - 256:
@@ -274,7 +275,7 @@ class Store:
     def log(self, record: dict[str, Any]) -> None:
         """Append a record to the log of this process."""
         try:
-            line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+            line = to_json(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         except (TypeError, ValueError, RecursionError) as error:
             raise explain("a record cannot be written as JSON", self.root / "log", error) from error
         with _told("the log cannot be written", self.root / "log"):
@@ -348,7 +349,7 @@ def _parse(name: str, seq: int, raw: bytes, folder: Path) -> StoredTrace:
     if hashlib.sha256(text).hexdigest() != digest or digest[:16] != name[-16:]:
         return damaged
     try:
-        data = json.loads(text.decode("utf-8", "surrogatepass"))
+        data = from_json(text.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return damaged
     return StoredTrace(name, seq, data) if isinstance(data, dict) else damaged

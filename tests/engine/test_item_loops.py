@@ -228,3 +228,83 @@ def test_the_line_of_a_decision_tells_items(session: Callable[..., Session]) -> 
         3, 997, 0, 0, ((Reason(Code.NEVER_RUN, "item"), 2), (Reason(Code.FILE, "file", "b.csv", "changed"), 1))
     )
     assert items(counts) == "3 of 1000 items (2 new, 1: b.csv changed) · 997 reused"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "b = io.StringIO()\nwith contextlib.redirect_stdout(b):\n{}\nshown = b.getvalue()",
+        "with capture_output() as c:\n{}\nshown = c.stdout\ndel c",
+        "with warnings.catch_warnings(record=True) as w:\n    warnings.simplefilter('always')\n{}\nshown = len(w)\ndel w",
+    ],
+)
+def test_a_loop_whose_output_goes_elsewhere_is_one_unit(session: Callable[..., Session], around: str) -> None:
+    loop = "    for x in ITEMS:\n        print(f(x))\n        warnings.warn(str(x))"
+    setup = "import contextlib, io, warnings\nfrom IPython.utils.capture import capture_output"
+    cell = around.format(loop)
+    found = []
+    for items in ("[1, 2]", "[1, 2, 3]"):
+        shell = session(None, setup)
+        shell.run("%%incremental\n" + cell.replace("ITEMS", items))
+        found.append(shell.user_ns["shown"])
+    assert found in (["2\n4\n", "2\n4\n6\n"], [2, 3])
+
+
+ALIASES = {
+    "a cell of a frame": ("pd.DataFrame({'t': [[n]]})", "out.append(x['t'].iloc[0])", "out[0] is xs[0]['t'].iloc[0]"),
+    "a cell of an array": ("np.array([[n], 0], dtype=object)", "out.append(x[0])", "out[0] is xs[0][0]"),
+    "the fields of an object": ("Plain(n)", "out.append(vars(x))", "out[0] is vars(xs[0])"),
+    "attributes of a frame": ("framed(n)", "out.append(x.attrs)", "out[0] is xs[0].attrs"),
+    "arguments of a partial": ("functools.partial(dict, a=n)", "out.append(x.keywords)", "out[0] is xs[0].keywords"),
+}
+
+
+@pytest.mark.parametrize("case", ALIASES)
+def test_what_an_item_holds_in_any_way_stays_one_object(session: Callable[..., Session], case: str) -> None:
+    made, body, same = ALIASES[case]
+    setup = """import functools
+import numpy as np, pandas as pd
+class Plain:
+    def __init__(self, n):
+        self.n = n
+def framed(n):
+    frame = pd.DataFrame({'a': [n]})
+    frame.attrs['k'] = n
+    return frame"""
+    for count in (1, 2):
+        shell = session(None, setup, f"xs = [{made} for n in range({count})]")
+        shell.run(f"%%incremental\nout = []\nfor x in xs:\n    {body}")
+        shell.run(f"same = {same}")
+        assert shell.user_ns["same"]
+
+
+def test_a_starred_target_is_the_list_that_the_last_item_handed_over(session: Callable[..., Session]) -> None:
+    for items in ("[(1, 2)]", "[(3, 4), (1, 2)]"):
+        shell = session()
+        shell.run(f"%%incremental\nout = []\nfor a, *b in {items}:\n    out.append(b)")
+        assert shell.user_ns["out"][-1] is shell.user_ns["b"]
+
+
+def test_an_item_goes_when_the_body_lets_it_go(
+    session: Callable[..., Session], capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup = """class Loud:
+    def __init__(self, n):
+        self.n = n
+    def __del__(self):
+        print('gone', self.n)
+def some():
+    for n in range(2):
+        print('made', n)
+        yield Loud(n)"""
+    shell = session(None, setup)
+    capsys.readouterr()
+    shell.run("%%incremental --quiet\nfor x in some():\n    del x")
+    assert capsys.readouterr().out.split("\n")[:4] == ["made 0", "gone 0", "made 1", "gone 1"]
+
+
+def test_telling_items_apart_ends_where_it_takes_far_longer_than_they_do(session: Callable[..., Session]) -> None:
+    shell = session(None, "import pandas as pd\ndf = pd.DataFrame({'a': range(4000)})")
+    shell.run("%%incremental\nout = []\nfor i, row in df.iterrows():\n    out.append(int(row['a']))")
+    assert shell.user_ns["out"] == list(range(4000))
+    assert any("takes longer than running them" in r["detail"] for r in shell.decision["reasons"])
