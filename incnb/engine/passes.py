@@ -267,7 +267,7 @@ class Pass:
             self.stop(Reason(Code.NOT_SAVED, "item", seen.trouble, seen.trouble))
 
     def weigh(self, elsewhere: float) -> None:
-        """Give up where telling items apart takes far longer than running them; `elsewhere`: seconds in the iterable."""
+        """Give up where telling takes far longer than running; `elsewhere`: seconds in the iterable."""
         overhead = time.perf_counter() - self._started - self._worked - elsewhere
         handled = self.tally.executed + self.tally.reused + self.tally.failed
         if overhead > max(WORTH[0], WORTH[1] * handled, WORTH[2] * (self._worked + self.tally.saved)):

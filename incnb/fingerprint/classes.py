@@ -58,6 +58,14 @@ def encode_class(encoder: Encoder, cls: type) -> None:
     encoder.later(lambda: _write(encoder, cls))
 
 
+def reducer_of(cls: type) -> Any:
+    """How instances of a class are taken apart for pickling, if somebody has said so."""
+    reducer = copyreg.dispatch_table.get(cls)
+    if issubclass(cls, BaseException) and getattr(reducer, "__module__", "").startswith("tblib"):
+        return None  # which distributed says for all exceptions that there are: with tracebacks
+    return reducer
+
+
 def _write(encoder: Encoder, cls: type) -> None:
     with encoder.at(".__class__"):
         encode_class(encoder, type(cls))
@@ -78,7 +86,7 @@ def _write(encoder: Encoder, cls: type) -> None:
         _encode_registered(encoder, cls)
     if "__pydantic_decorators__" in origin.class_dict(cls):
         _encode_pydantic(encoder, cls)
-    reducer = copyreg.dispatch_table.get(cls)
+    reducer = reducer_of(cls)
     if reducer is not None:  # how instances are copied, said outside of the class
         encoder.tag("reducer")
         with encoder.at(".copyreg"):

@@ -9,14 +9,13 @@ position or a handle are refused by name, before pickle gets to see them.
 from __future__ import annotations
 
 import collections
-import copyreg
 import enum
 import types
 from collections.abc import Callable, Collection
 from typing import Any
 
 from incnb.fingerprint import origin
-from incnb.fingerprint.classes import encode_class
+from incnb.fingerprint.classes import encode_class, reducer_of
 from incnb.fingerprint.encoder import Encoder
 
 _REFUSED_MODULES = frozenset(
@@ -260,7 +259,7 @@ def _encode_reduction(encoder: Encoder, value: Any) -> None:
 
 def _reduce(encoder: Encoder, value: Any) -> Any:
     cls = type(value)
-    reduce = copyreg.dispatch_table.get(cls)
+    reduce = reducer_of(cls)
     try:
         return reduce(value) if reduce is not None else value.__reduce_ex__(4)
     except Exception as error:

@@ -185,6 +185,7 @@ for x in [1, 2]:
     ran()
     shell = session()
     shell.run(cell.replace("* 2", "* 3"))
+    shell.run("del pd.Series.mean_of_two")
     assert shell.user_ns["out"] == [6.0, 12.0]
 
 
