@@ -34,6 +34,7 @@ AT_MOST = 0.1  # seconds of work in memory, of quick items
 SHARE = 0.1  # of the time, that looking may take
 #: Where telling items apart has taken longer than this in all, per item, and in relation to what they take, it ends.
 WORTH = (0.3, 5e-5, 3.0)
+LONG = (10.0, 20.0)  # seconds in all, and in relation to what they take, however little it is per item
 TRIES = 3  # items in a row that cannot be saved, before none is tried any more
 MOST_TWINS = 200_000  # items whose results are compared with those of equal ones
 NEW = Reason(Code.NEVER_RUN, "item", "", "new")
@@ -270,7 +271,9 @@ class Pass:
         """Give up where telling takes far longer than running; `elsewhere`: seconds in the iterable."""
         overhead = time.perf_counter() - self._started - self._worked - elsewhere
         handled = self.tally.executed + self.tally.reused + self.tally.failed
-        if overhead > max(WORTH[0], WORTH[1] * handled, WORTH[2] * (self._worked + self.tally.saved)):
+        worth = self._worked + self.tally.saved
+        dear = overhead > max(WORTH[0], WORTH[1] * handled, WORTH[2] * worth)
+        if dear or overhead > max(LONG[0], LONG[1] * worth):
             self.stop(Reason(Code.NOT_SAVED, "item", "", "telling items apart takes longer than running them"))
 
     def unsaved(self, why: str) -> None:
