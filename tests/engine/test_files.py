@@ -146,7 +146,7 @@ def test_a_file_that_changes_while_the_cell_runs_is_not_recorded(shells: Shells)
 
     thread = threading.Thread(target=meddle)
     from incnb.outputs import effects
-from incnb.outputs.threads import by_ident
+    from incnb.outputs.threads import by_ident
 
     thread.start()
     effects._KERNEL_THREADS.update(by_ident([thread]))  # not the cell's doing
