@@ -29,6 +29,7 @@ from incnb.engine.worker import Answer, Job
 from incnb.failed import Failed
 from incnb.model import Dependency, IncnbError, Kind
 from incnb.outputs.events import replay as play
+from incnb.outputs.threads import by_ident
 
 Call = Callable[[Any], Any]
 Hole = Callable[[BaseException, int, Any], Failed]
@@ -210,8 +211,7 @@ class _Round:
 
     def _watch_pools(self) -> None:
         """What the threads of pools do is not the user's doing: they start workers and talk to them."""
-        own = {t.ident for t in threading.enumerate() if _is_of_pool(t)}
-        self._applied.scene.watch.lets = own
+        self._applied.scene.watch.lets = by_ident(t for t in threading.enumerate() if _is_of_pool(t))
 
     def _take(self, number: int, asked: Asked, future: Any) -> None:
         """An item has come back."""

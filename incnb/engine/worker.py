@@ -32,6 +32,7 @@ from incnb.fingerprint import Unfingerprintable, fingerprint
 from incnb.fingerprint.encoder import ATOMS
 from incnb.fingerprint.graph import TooLarge, mutable_objects
 from incnb.model import Dependency, Kind
+from incnb.outputs.threads import by_ident
 
 _TRAVELS = ("call:", "key:", config.ASKED)
 #: Which messages are shown is a matter of each process; only warnings that are errors change what an item does.
@@ -126,7 +127,8 @@ def work(job: Job, item: bytes) -> Answer:
         scene.start()
         with _lock:
             if not _busy:
-                scene.watch.lets = {t.ident for t in threading.enumerate()} - {threading.get_ident()}
+                me = threading.current_thread()
+                scene.watch.lets = by_ident(t for t in threading.enumerate() if t is not me)
             _busy += 1
             was = scene.watch.turn(aside=True)
         try:

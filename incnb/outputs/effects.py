@@ -30,6 +30,7 @@ from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
 from incnb.outputs.looks import Looks
+from incnb.outputs.threads import Threads, by_ident, is_among
 from incnb.outputs.whose import belongs, file_kind, is_own, is_shells_own, through_library
 
 Kind = Literal["effect", "untracked", "unsafe"]
@@ -72,7 +73,7 @@ class Watch:
         self.sees_looks = False
         self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
         self._noted = 0
-        self.lets: set[int | None] = set()  # threads that work for us: what they do outside of items is nobody's
+        self.lets: Threads = {}  # threads that work for us: what they do outside of items is nobody's
         self.taken: list[Dependency] = []  # that results relied on which calls of ours reused
 
     def start(self) -> None:
@@ -182,8 +183,10 @@ class Watch:
     def _alone(self) -> Iterator[bool]:
         """False while this thread is already inside an observation, or belongs to the kernel itself."""
         busy = (
-            getattr(self._guard, "busy", False) or threading.get_ident() in _KERNEL_THREADS or os.getpid() != self._pid
-        ) or (threading.get_ident() in self.lets and part_of(self) is None)
+            getattr(self._guard, "busy", False)
+            or is_among(threading.get_ident(), _KERNEL_THREADS)
+            or os.getpid() != self._pid
+        ) or (is_among(threading.get_ident(), self.lets) and part_of(self) is None)
         if busy:
             yield False
             return
@@ -407,7 +410,7 @@ class Watch:
 
 
 _active: Watch | None = None
-_KERNEL_THREADS: set[int] = set()
+_KERNEL_THREADS: Threads = {}
 _installed = False
 
 
@@ -431,8 +434,8 @@ _WATCHED |= {"os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "s
 
 def know_kernel_threads() -> None:
     """Take the threads that run now, but for this one, as the kernel's own: what they do is nobody's cell's doing."""
-    _KERNEL_THREADS.update(t.ident for t in threading.enumerate() if t.ident not in (None, threading.get_ident()))
-    _KERNEL_THREADS.discard(threading.main_thread().ident or 0)
+    others = (threading.current_thread(), threading.main_thread())
+    _KERNEL_THREADS.update(by_ident(t for t in threading.enumerate() if t not in others))
 
 
 def is_seen(code: CodeType) -> bool:

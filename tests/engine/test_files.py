@@ -146,14 +146,15 @@ def test_a_file_that_changes_while_the_cell_runs_is_not_recorded(shells: Shells)
 
     thread = threading.Thread(target=meddle)
     from incnb.outputs import effects
+    from incnb.outputs.threads import by_ident
 
     thread.start()
-    effects._KERNEL_THREADS.add(thread.ident or 0)  # not the cell's doing
+    effects._KERNEL_THREADS.update(by_ident([thread]))  # not the cell's doing
     try:
         assert shell.cell(cell) == "executed"
     finally:
         thread.join()
-        effects._KERNEL_THREADS.discard(thread.ident or 0)
+        effects._KERNEL_THREADS.pop(thread.ident or 0, None)
     assert any("changed while it ran" in r for r in shell.reasons), shell.reasons
     assert shells().cell(cell) == "executed"
 
