@@ -92,11 +92,10 @@ class Keys:
 
     def changed(self) -> bool:
         """Whether the latest item, or what was looked up by it, is another now."""
-        item, looked_up = self.roots[0], self.roots[1:]
+        looked_up = len(self.roots) - 1
+        parts = self._parts_of[: len(self._parts_of) - looked_up]
         try:
-            if len(looked_up) and [id(part) for part in looked_up] != [id(part) for part in self._again(item)]:
-                return True
-            return encode(self._parts_of, "item").digest() != self._digest
+            return encode([*parts, *self._again(self.roots[0])], "item").digest() != self._digest
         except (Unfingerprintable, TooLarge, LookupError):
             return True
 

@@ -33,6 +33,7 @@ from incnb.engine.passes import Pass
 from incnb.engine.payload import Outcome, Packed, Packer
 from incnb.engine.progress import Progress, has_bar, total_of
 from incnb.engine.redoing import Redoing
+from incnb.engine.roots import codes_of
 from incnb.engine.slices import Slices
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
@@ -369,7 +370,8 @@ class ItemLoop(Redoing):
         given = (spec, self.passed, self._packer, session.store, run.watch, [read for read, _ in looked_up])
         self.live = over(iterable, *given, reuse=self._reuse, ttl=options.ttl)
         self._plain = is_plain(self.live if self.live is not None and self.live.reads else iterator)
-        if spec.kind == "for" and self.live is None and may_advance(iterator):
+        quiet = not any(isinstance(code, type) and has_finalizer(code) for code in codes_of(closure).values())
+        if spec.kind == "for" and self.live is None and quiet and may_advance(iterator):
             self.passed.ahead = tuple(self._sure)
         return True
 

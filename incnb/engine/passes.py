@@ -258,7 +258,7 @@ class Pass:
     def again(self) -> None:
         """The last item was found, and runs for the names that it binds."""
         self.tally.reused -= 1
-        self.tally.why[Reason(Code.NOT_SAVED, "item", "", "the last item binds what is too large to keep")] += 1
+        self.tally.why[Reason(Code.NOT_SAVED, "item", "", "the last item binds what was not kept")] += 1
 
     def failed(self, seen: Seen) -> None:
         """An item has failed, and the loop goes on."""
