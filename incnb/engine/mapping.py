@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from incnb.engine import scene as scenes
 from incnb.engine.applied import Applied
 from incnb.engine.callee import CONFIG, Callee
+from incnb.engine.progress import Progress
 from incnb.engine.scene import Scene
 from incnb.failed import Failed
 from incnb.model import shorten
@@ -94,11 +95,22 @@ class _Here:
     def run(self, applied: Applied, call: Call, items: Iterator[Any], hole: Hole | None) -> list[Any]:
         __tracebackhide__ = True
 
+        session, passed = applied.scene.session, applied.passed
+        show = session.progress(applied.scene.options.quiet) if session is not None and passed is not None else None
+        progress = Progress(show, None) if show is not None else None
+
         def kept(item: Any) -> Any:
             __tracebackhide__ = True
-            return applied.call(item, partial(call, item))
+            result = applied.call(item, partial(call, item))
+            if progress is not None and passed is not None:
+                progress.step(passed.tally.executed, passed.tally.reused)
+            return result
 
-        return [_run(kept, number, item, hole) for number, item in enumerate(items)]
+        try:
+            return [_run(kept, number, item, hole) for number, item in enumerate(items)]
+        finally:
+            if progress is not None:
+                progress.close()
 
 
 _HERE = _Here()
