@@ -139,8 +139,8 @@ class ItemLoop(Redoing):
                 if self._waiting is not None:
                     turn(aside=True)
                     waiting, self._waiting = self._waiting, None
-                    if not self._replay(*waiting):
-                        raise RuntimeError("an effect of an item failed")
+                    self._bind(waiting[0])
+                    self._redo(waiting[1])  # too late to run it instead: what fails is the user's own error
                 if not plain:
                     turn(aside=True)
                     if touched() is not False:
@@ -164,7 +164,8 @@ class ItemLoop(Redoing):
                     progress.step(tally.executed, tally.reused)
             if self._waiting is not None:  # items are not told apart any more
                 waiting, self._waiting = self._waiting, None
-                self._replay(*waiting)
+                self._bind(waiting[0])
+                self._redo(waiting[1])
         finally:
             if progress is not None:
                 progress.close()
