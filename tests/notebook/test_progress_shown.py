@@ -132,8 +132,13 @@ class Terminal:
         monkeypatch.setenv("INCNB_FOOTER", "all")
 
     def shown(self) -> str:
-        self.stream.flush()
-        return os.read(self._ours, 100_000).decode()
+        """What has been written so far; a terminal hands it out piece by piece."""
+        end = "\N{END OF TEXT}"
+        os.write(self.stream.fileno(), end.encode())
+        found = ""
+        while not found.endswith(end):
+            found += os.read(self._ours, 100_000).decode()
+        return found.removesuffix(end)
 
 
 def told(shell: Any, count: int = 20) -> None:
