@@ -124,14 +124,50 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One dependency as it was when the cell was recorded, beside what it is now; texts for people, secrets left out.
+
+    `moved` None: cannot be told. `place` is file and line of code, `diff` a unified diff of its text, `parts` say in
+    words what of a larger thing moved (`column 'b' changed`).
+    """
+
+    kind: str
+    locator: str
+    was: str = ""
+    now: str = ""
+    moved: bool | None = False
+    via: str = ""
+    place: str = ""
+    diff: str = ""
+    parts: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "locator": self.locator,
+            "was": self.was,
+            "now": self.now,
+            "moved": self.moved,
+            "via": self.via,
+            "place": self.place,
+            "diff": self.diff,
+            "parts": list(self.parts),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a decision was taken: a code, and the very thing that decided it."""
+    """Why a decision was taken: a code, and the very thing that decided it.
+
+    `change` says more about that thing than one line can; it is for people and no part of what is written down.
+    """
 
     code: Code
     kind: str = ""
     locator: str = ""
     detail: str = ""
     caused_by: tuple[str, ...] = ()
+    change: Change | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {

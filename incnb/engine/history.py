@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from incnb.model import Decision
@@ -24,13 +24,14 @@ SHOWN_REASONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The latest that is known of one cell."""
+    """The latest that is known of one cell; `trace` is the latest that was saved."""
 
     code: str
     trace: str | None
     status: str
     attempt: str = ""  # digest of the dependencies of a failed attempt
     relied: tuple[tuple[str, str, str], ...] = ()  # kind, locator and fingerprint of what it met while it ran
+    trace_code: str = ""  # under which the trace is kept
 
 
 class History:
@@ -89,10 +90,15 @@ class History:
             self._cleared.add(mark)
             self._marks.pop(mark, None)
         relied = tuple((str(k), str(at), str(fp)) for k, at, fp in record.get("relied", ()))
-        past = Past(code, record.get("trace"), status, str(record.get("attempt", "")), relied)
+        attempt, trace = str(record.get("attempt", "")), record.get("trace")
+        past = Past(code, trace, status, attempt, relied, str(record.get("trace_code", code)))
         for key in ("id", "title"):
             if record.get(key):
-                self._cells[notebook, f"{key} {record[key]}"] = past
+                cell = notebook, f"{key} {record[key]}"
+                known = self._cells.get(cell)
+                if trace is None and known is not None:  # what is compared with is the latest that was saved
+                    past = replace(past, trace=known.trace, trace_code=known.trace_code)
+                self._cells[cell] = past
         if status == "failed":
             self._failed[code] = past
         else:

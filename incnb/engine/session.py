@@ -28,6 +28,7 @@ from incnb.engine.generators import Seeded
 from incnb.engine.hidden import HiddenState
 from incnb.engine.history import History, run_record
 from incnb.engine.instrument import instrumented
+from incnb.engine.ledger import Ledger, TraceName
 from incnb.engine.marks import decide_afresh, pending_marks
 from incnb.engine.naming import cell_key, notebook_path, title_of
 from incnb.engine.native import Native
@@ -74,14 +75,13 @@ class Session:
         self._trees: list[ast.AST] = []
         self._said: set[str] = set()
         self.current: Tracked | None = None
-        self.raw_cell = ""
-        self.faults = 0
-        self.off = False
+        self.raw_cell, self.off, self.faults = "", False, 0
         self._index = 0
         self._producers: dict[str, Producer] = {}
         self._items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
+        self.ledger = Ledger()
         know_kernel_threads()
 
     @property
@@ -105,9 +105,6 @@ class Session:
         trees, self._trees = self._trees, []
         for tree in trees:
             self.configured.take(tree)
-
-    def _configuration(self, top: str) -> tuple[str, str]:
-        return self.configured.of(top)
 
     def transform(self, tree: ast.Module, options: Options, cell_id: str | None, *, nested: bool) -> ast.Module:
         """The tree to run for a tracked cell. Raises nothing but `Lost`."""
@@ -143,14 +140,16 @@ class Session:
         if tracked is None:
             return None
         tracked.number = number
+        producers = {name: producer.key for name, producer in self._producers.items()}
         try:
             decision = self._finish(tracked, success, value)
         except BaseException as error:
             self._fault(error, tracked)
             decision = self._decision(tracked, Status.EXECUTED if success else Status.FAILED)
-        if tracked.run is not None:
-            tracked.run.release()
         try:
+            self.ledger.take(tracked, decision, self.raw_cell, producers)
+            if tracked.run is not None:
+                tracked.run.release()
             self.hidden.look(list(self.namespace.values()))
         except BaseException as error:
             self._fault(error, tracked)
@@ -198,10 +197,10 @@ class Session:
         extra = (compiler, interactivity, hides_result(self.raw_cell))
         analysis = tracked.analysis = meaning.analysed(self.shell, tree, extra)
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
-        self.texts[cell_key(tracked.cell.id, tracked.cell.title)] = Text(tracked.cell, tree, options, analysis)
+        tracked.past = self.history.of(self.notebook, tracked.cell.id, tracked.cell.title)
+        self.texts[tracked.key] = Text(tracked.cell, tree, options, analysis, raw=self.raw_cell)
         marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
         tracked.armed = self.accepted.armed(tracked.cell.id, tracked.cell.title)
-        reasons: list[Reason] = []
         wanted = when(options.when, self.namespace, self.pending)
         if options.force:
             reasons = [Reason(Code.FORCED, "", "--force", "")]
@@ -256,7 +255,7 @@ class Session:
         configured: Callable[[str], tuple[str, str]] | None = None,
     ) -> Environment:
         """What everything is now. `peek`: by the fingerprints of values that are not loaded, where they tell."""
-        configured = configured or self._configuration
+        configured = configured or self.configured.of
         pending = self.pending
         load = load or pending.bring_in
         if not peek:
@@ -285,7 +284,7 @@ class Session:
         if answer.trace is None:
             answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
-            return None, answer.reasons or [never(self.history, self.notebook, tracked)]
+            return None, answer.reasons or [never(tracked)]
         unknown = self.hidden.unknown(environment.hidden())
         if unknown:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
@@ -308,11 +307,9 @@ class Session:
 
     def _before_redefining(self, tree: ast.Module, replay: Replay) -> None:
         """Values whose classes the cell defines again belong to the old classes: load them first."""
-        if not self.pending:
-            return
-        again = [tree.body[i] for i in replay.outputs["rerun"]]
-        names = {n for s in again for n in mentions(s)}
-        self.pending.before_request(frozenset(names))
+        if self.pending:
+            again = (tree.body[i] for i in replay.outputs["rerun"])
+            self.pending.before_request(frozenset(name for statement in again for name in mentions(statement)))
 
     def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
         """Harder than what differs from older runs: the very same inputs made it fail."""
@@ -359,6 +356,8 @@ class Session:
             tracked.reasons = tracked.verification.reasons(run, value)
         status = Status.BLOCKED if run.effects else Status.EXECUTED
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems, *one_unit(run)]
+        if kept is not None:
+            tracked.trace = TraceName(run.analysis.code, kept[0])
         self._produced(bound, tracked, executed=True)
         decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
         return self._remember(tracked, decision, kept[0] if kept else None)
@@ -374,7 +373,7 @@ class Session:
         data = replay.stored.data or {}
         if data.get("host") == os.uname().nodename and isinstance(data.get("seconds"), float):
             tracked.saved = max(0.0, data["seconds"] - replay.seconds - tracked.decide)
-        tracked.items = counted(data)
+        tracked.items, tracked.trace = counted(data), TraceName(str(data.get("code", "")), replay.stored.id)
         self._produced(bound, tracked, executed=False)
         status = Status.CUTOFF if tracked.cutoff else Status.REUSED
         decision = self._decision(tracked, status if success else Status.FAILED)
@@ -383,7 +382,7 @@ class Session:
     def _produced(self, names: set[str], tracked: Tracked, *, executed: bool) -> None:
         now = time.time()
         for name in names:
-            self._producers[name] = Producer(tracked.cell.title, now, executed)
+            self._producers[name] = Producer(tracked.cell.title, now, executed, tracked.key, tracked.trace)
 
     def _remember(
         self, tracked: Tracked, decision: Decision, trace: str | None, *, attempt: str = "", relied: Relied = ()
@@ -402,7 +401,7 @@ class Session:
             size=int(data["outputs"]["bytes"]) if data else decision.bytes_saved,
             cleared=tracked.marks.ids if decision.status is not Status.FAILED else [],
         )
-        text = self.text_of(tracked.cell.id, tracked.cell.title)
+        text = self.texts.get(tracked.key)
         if text is not None:
             text.number, text.reasons = tracked.number, decision.reasons
         try:

@@ -11,13 +11,15 @@ from incnb.dependencies import Resolved
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine.accepted import Armed
 from incnb.engine.decide import Answer, dependencies
-from incnb.engine.history import History
+from incnb.engine.history import Past
+from incnb.engine.ledger import TraceName
 from incnb.engine.marks import Marks
+from incnb.engine.naming import cell_key
 from incnb.engine.options import Options
 from incnb.engine.record import Run
 from incnb.engine.replay import Replay
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Code, ItemCounts, Kind, Reason
+from incnb.model import Cell, Code, Dependency, ItemCounts, Kind, Reason
 
 
 @dataclass(slots=True)
@@ -43,6 +45,19 @@ class Tracked:
     marks: Marks = field(default_factory=Marks)
     armed: Armed | None = None
     items: ItemCounts | None = None
+    past: Past | None = None  # the run of this cell before
+    trace: TraceName | None = None  # what it left, or brought back
+
+    @property
+    def key(self) -> str:
+        """What the cell is kept under within one session."""
+        return cell_key(self.cell.id, self.cell.title)
+
+    def relied(self) -> list[Dependency]:
+        """What the cell relied on, in the order in which that was found; while its run is not let go of."""
+        if self.replay is not None:
+            return dependencies(self.replay.stored)
+        return self.run.closure.dependencies if self.run is not None else []
 
 
 @dataclass(slots=True)
@@ -52,6 +67,8 @@ class Producer:
     title: str
     time: float
     executed: bool
+    key: str = ""
+    trace: TraceName | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +81,7 @@ class Text:
     analysis: CellAnalysis
     number: int | None = None
     reasons: tuple[Reason, ...] = ()
+    raw: str = ""
 
 
 def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> list[Reason]:
@@ -82,9 +100,9 @@ def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> 
     return answer.reasons
 
 
-def never(history: History, notebook: str, tracked: Tracked) -> Reason:
+def never(tracked: Tracked) -> Reason:
     """Why there is nothing to reuse."""
-    past = history.of(notebook, tracked.cell.id, tracked.cell.title)
+    past = tracked.past
     if past is not None and tracked.analysis is not None and past.code != tracked.analysis.code:
         return Reason(Code.CODE, "code", tracked.cell.title, "the cell was edited")
     return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")

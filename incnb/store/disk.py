@@ -222,6 +222,18 @@ class Store:
                 continue
             yield _parse(name, seq, raw, folder)
 
+    def trace(self, code: str, id: str) -> StoredTrace | None:
+        """One trace; None where there is none. Raises StoreError for a place that must not be used."""
+        match = _TRACE_ID.fullmatch(id)
+        if match is None or not _CODE.fullmatch(code) or not self._readable():
+            return None
+        folder = self._folder(code)
+        try:
+            raw = files.read_limited(folder / f"{id}.json", TRACE_LIMIT)
+        except (OSError, MemoryError):
+            return None
+        return _parse(id, int(match[1]), raw, folder)
+
     def touch_trace(self, code: str, id: str) -> None:
         """Make a trace look young to collection."""
         if _TRACE_ID.fullmatch(id):

@@ -1,0 +1,82 @@
+"""What a session has seen of each of its cells, for whoever asks later: the latest decision and where its parts lie.
+
+Nothing of the user's is held here: texts and fingerprints only. The dependencies of a run that was saved, or reused,
+are in its trace; those of a run that was not saved are kept here, since they are nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from incnb.dependencies.bindings import notebook_name
+from incnb.engine.decide import dependencies
+from incnb.model import Decision, Dependency
+from incnb.store import Store, StoredTrace, StoreError
+
+if TYPE_CHECKING:
+    from incnb.engine.tracked import Tracked
+
+
+@dataclass(frozen=True, slots=True)
+class TraceName:
+    """Where a trace is kept."""
+
+    code: str
+    id: str
+
+    def read(self, store: Store) -> StoredTrace | None:
+        """The trace, if it is there and whole."""
+        try:
+            found = store.trace(self.code, self.id)
+        except StoreError:
+            return None
+        return found if found is not None and found.data is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The latest decision of one cell. `trace`: what it left or brought back; `before`: what reasons compare with;
+    `feeds`: the key of the cell that had bound each name which it reads; `number`: as in `[7]`."""
+
+    key: str
+    decision: Decision
+    number: int | None
+    code: str
+    raw: str
+    name: str
+    trace: TraceName | None
+    before: TraceName | None
+    feeds: tuple[tuple[str, str], ...] = ()
+    relied: tuple[Dependency, ...] = ()
+
+    def dependencies(self, store: Store) -> list[Dependency]:
+        """What it relied on, in the order in which that was found."""
+        stored = self.trace.read(store) if self.trace is not None else None
+        return dependencies(stored) if stored is not None else list(self.relied)
+
+
+class Ledger:
+    """The cells of one session, in the order in which they ran first."""
+
+    def __init__(self) -> None:
+        self.cells: dict[str, Seen] = {}
+
+    def take(self, tracked: Tracked, decision: Decision, raw: str, producers: dict[str, str]) -> None:
+        """A cell has ended. `producers`: the key of the cell that had bound a name before this one ran."""
+        relied = tracked.relied()
+        names = dict.fromkeys(notebook_name(d.locator) or "" for d in relied)
+        feeds = tuple((name, producers[name]) for name in names if producers.get(name, tracked.key) != tracked.key)
+        past = tracked.past
+        self.cells[tracked.key] = Seen(
+            tracked.key,
+            decision,
+            tracked.number,
+            tracked.analysis.code if tracked.analysis is not None else "",
+            raw,
+            tracked.options.name,
+            tracked.trace,
+            TraceName(past.trace_code, past.trace) if past is not None and past.trace else None,
+            feeds,
+            tuple(relied) if tracked.trace is None else (),
+        )

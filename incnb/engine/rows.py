@@ -1,0 +1,67 @@
+"""The cells of a session as rows: what was decided, what it relied on then and now, what is kept, who reads whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from incnb.engine.decide import dependencies
+from incnb.engine.differences import changes
+from incnb.engine.ledger import Seen
+from incnb.explain.rows import Kept, Row
+from incnb.model import Dependency, Status
+from incnb.store import StoredTrace
+
+if TYPE_CHECKING:
+    from incnb.engine.session import Session
+
+
+def rows(session: Session) -> list[Row]:
+    """One row for each tracked cell that ran in this session, in the order in which they ran first."""
+    return [row(session, seen) for seen in session.ledger.cells.values()]
+
+
+def row(session: Session, seen: Seen) -> Row:
+    """The row of one cell."""
+    store = session.store
+    stored = seen.trace.read(store) if seen.trace is not None else None
+    relied = dependencies(stored) if stored is not None else list(seen.relied)
+    before: list[Dependency] = relied
+    if seen.decision.status not in (Status.REUSED, Status.CUTOFF):
+        earlier = seen.before.read(store) if seen.before is not None else None
+        before = dependencies(earlier) if earlier is not None else []
+    data = (stored.data or {}) if stored is not None else {}
+    reads: dict[str, list[str]] = {}
+    for name, key in seen.feeds:
+        reads.setdefault(key, []).append(name)
+    return Row(
+        seen.key,
+        seen.decision.cell.title,
+        seen.number,
+        seen.decision.cell.id,
+        seen.decision,
+        float(data["seconds"]) if isinstance(data.get("seconds"), float) else None,
+        int(data.get("outputs", {}).get("bytes", 0)),
+        changes=changes(before, relied),
+        outputs=_kept(stored),
+        reads=tuple((key, tuple(names)) for key, names in reads.items()),
+        blamed=_blamed(session, seen),
+    )
+
+
+def _kept(stored: StoredTrace | None) -> tuple[Kept, ...]:
+    outputs: dict[str, Any] = (stored.data or {}).get("outputs", {}) if stored is not None else {}
+    found = [
+        Kept("variable", name, bytes=group.get("bytes") if len(group["names"]) == 1 else None)
+        for group in outputs.get("groups", [])
+        for name in group["names"]
+    ]
+    found += [Kept("file", str(file.get("path", ""))) for file in outputs.get("files", [])]
+    events = len(outputs.get("events", []))
+    return (*found, *([Kept("output", f"{events} outputs")] if events else []))
+
+
+def _blamed(session: Session, seen: Seen) -> tuple[str, ...]:
+    """The cells that the reasons of a decision name."""
+    titles = {cell.decision.cell.title: key for key, cell in session.ledger.cells.items()}
+    causes = [cause for reason in seen.decision.reasons for cause in reason.caused_by]
+    return tuple(dict.fromkeys(titles[cause] for cause in causes if titles.get(cause, seen.key) != seen.key))
