@@ -5,6 +5,9 @@ there was one object is an altered result. The garbage collector knows what hold
 where it does not (arrays of objects, frames) the holder is looked into. Outputs that hold a common object are saved
 together; an output that holds an object of an input which no path leads to cannot be saved.
 
+Some versions of Python keep the fields of an object in the object itself, and then its `__dict__`, once somebody has
+asked for it, is held by the object and told by nobody: it is asked for here.
+
 Left out: what is the same object in every kernel (modules, functions and classes that a name owns), and what cannot
 change (numbers, strings, dtypes, indexes of frames).
 """
@@ -21,6 +24,20 @@ from incnb.fingerprint.encoder import ATOMS
 from incnb.fingerprint.graph import NODE_LIMIT, TooLarge, array_base, tensor_storage
 
 Owned = Callable[[Any], bool]
+
+
+class _Plain:
+    def __init__(self) -> None:
+        self.field: list[Any] = []
+
+
+def _dicts_are_told() -> bool:
+    one = _Plain()
+    fields = vars(one)
+    return any(part is fields for part in gc.get_referents(one))
+
+
+_DICTS_ARE_TOLD = _dicts_are_told()
 
 _NEVER = (
     types.ModuleType,
@@ -101,7 +118,15 @@ def _holds(item: Any, cls: type) -> list[Any]:
     storage = tensor_storage(item)
     if storage is not None:
         return [storage, item.grad if item.is_leaf else None, *gc.get_referents(item)]
-    return gc.get_referents(item)
+    return [*_fields(item, cls), *gc.get_referents(item)]
+
+
+def _fields(item: Any, cls: type) -> list[Any]:
+    """The `__dict__` of an object, where the collector does not tell it; a property of that name is not asked."""
+    if _DICTS_ARE_TOLD or not cls.__dictoffset__:
+        return []
+    found = next((vars(base)["__dict__"] for base in cls.__mro__ if "__dict__" in vars(base)), None)
+    return [found.__get__(item)] if isinstance(found, types.GetSetDescriptorType) else []
 
 
 def _in_frame(item: Any, cls: type) -> list[Any]:
