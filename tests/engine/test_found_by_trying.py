@@ -145,6 +145,8 @@ def test_an_object_in_a_cache_that_a_cell_changed(shells: Shells) -> None:
 def test_the_fields_of_an_object_as_a_dict_stay_its_own(shells: Shells, cell: str) -> None:
     for _ in range(2):
         shell = shells()
-        shell.plain("class P:\n    def __init__(self):\n        self.n = [1]\ndef fields(o):\n    return o.__dict__\nx = P()")
+        shell.plain(
+            "class P:\n    def __init__(self):\n        self.n = [1]\ndef fields(o):\n    return o.__dict__\nx = P()"
+        )
         shell.cell(cell)
         assert shell["d"] is vars(shell["x"])
