@@ -1,24 +1,18 @@
 """HTML out of texts that nobody has looked at: what people wrote is shown as they wrote it, and never means anything.
 
-Escaping is not enough for what cannot be seen: control characters, halves of surrogate pairs (which no file in UTF-8
-can hold) and signs that turn the direction of writing, which make code look like other code, are shown as their
-escapes.
+Escaping is not enough for what cannot be seen; see `unseen`.
 """
 
 from __future__ import annotations
 
-import re
 from html import escape
-from typing import Final
 
-_UNSEEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
+from incnb.explain.unseen import visible
 
 
 def text(value: object) -> str:
     """A text of the user's, for content and for quoted attributes."""
-    return escape(_UNSEEN.sub(lambda found: ascii(found[0])[1:-1], str(value)))
+    return escape(visible(str(value)))
 
 
 def code(value: object) -> str:
