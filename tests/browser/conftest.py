@@ -1,9 +1,7 @@
-"""A headless Chromium, if there is one: skipped with the reason where not, failed where `INCNB_REQUIRE_BROWSER` is set."""
+"""A headless Chromium for the tests in this folder, one for all of them."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +11,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu", "--disable-dev-shm-usage"]
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-
-
-def skip(reason: str) -> None:
-    if os.environ.get("INCNB_REQUIRE_BROWSER"):
-        pytest.fail(f"{reason}, and INCNB_REQUIRE_BROWSER is set")
-    pytest.skip(reason)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,21 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of the browser."""
-    found = os.environ.get("INCNB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        skip("no Chromium is installed (Debian: apt-get install chromium fonts-dejavu-core)")
-    return str(found)
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    chromium.need("playwright")
+    from playwright.sync_api import expect, sync_playwright
 
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        skip("playwright is not installed (pip install 'incnb[browser]')")
+    expect.set_options(timeout=90_000)  # nothing waits that long where all is well
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        running = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
         yield running
         running.close()

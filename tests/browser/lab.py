@@ -32,6 +32,7 @@ _QUIET: Final = {
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True,
     },
+    "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light or dark as the browser says
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }  # fmt: skip
 
@@ -135,7 +136,7 @@ class Opened:
         self.elsewhere: list[str] = []
         self._frames = 0
         page.on("websocket", self._listen)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", lambda error: self.complaints.append(f"{error}\n{getattr(error, 'stack', '')}"))
         page.on("request", lambda request: self._asked(request.url))
 
     def _listen(self, websocket: object) -> None:
