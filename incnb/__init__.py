@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
+    from incnb.notebook.panel import panel
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "Status",
     "map",
     "memo",
+    "panel",
     "source",
 ]
 
@@ -38,6 +40,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Failed": "incnb.failed",
     "map": "incnb.engine.mapping",
     "memo": "incnb.engine.memo",
+    "panel": "incnb.notebook.panel",
     # not `incnb.source`: a module of that name would take the place of the function as soon as it is imported
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",

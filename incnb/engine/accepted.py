@@ -124,6 +124,10 @@ class Accepted:
         """The accept that waited for this run of a cell; it waits no longer."""
         return self._armed.pop(cell_key(cell_id, title), None)
 
+    def waits(self, cell_id: str | None, title: str) -> bool:
+        """Whether an accept waits for the next run of a cell."""
+        return cell_key(cell_id, title) in self._armed
+
     # -- a decision is taken
 
     def instead(

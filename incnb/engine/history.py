@@ -45,6 +45,7 @@ class History:
         self._marks: dict[str, dict[str, Any]] = {}
         self._cleared: set[str] = set()
         self._accepts: dict[str, list[dict[str, Any]]] = {}
+        self._pins: list[dict[str, Any]] = []
         self._loads: list[tuple[int, float]] = []
         self._by_index: dict[tuple[str, int], dict[str, Any]] = {}
         self._seq = 0
@@ -75,6 +76,8 @@ class History:
                 self._marks[record["mark"]] = record
         elif kind == "accept":
             self._accepts.setdefault(record["code"], []).append(record)
+        elif kind == "pin":
+            self._pins.append(record)
 
     def _take_run(self, record: dict[str, Any]) -> None:
         code, status = record["code"], str(record.get("status", ""))
@@ -132,10 +135,15 @@ class History:
         self._load()
         return self._accepts.get(code, [])[::-1]
 
+    def pins(self, notebook: str) -> list[dict[str, Any]]:
+        """What a person said about pinning cells of a notebook, oldest first; the latest word on a cell counts."""
+        self._load()
+        return [pin for pin in self._pins if str(pin.get("notebook", "")) == notebook]
+
     # -- the present
 
     def add(self, record: dict[str, Any]) -> None:
-        """Append a run, a mark or an accept to the log. Raises `StoreError`; a run still counts in this session."""
+        """Append a run or what a person said to the log. Raises `StoreError`; a run still counts in this session."""
         self._load()
         self._seq += 1
         record = {"type": "run", "seq": self._seq, "time": time.time(), **record}

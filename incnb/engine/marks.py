@@ -46,7 +46,7 @@ class Marks:
 
 def pending_marks(history: History, notebook: str, cell: Cell) -> Marks:
     """The marks of a cell that wait for a success."""
-    mine = [m for m in history.marks(notebook) if _same(m, cell.id, cell.title)]
+    mine = [m for m in history.marks(notebook) if same_cell(m, cell.id, cell.title)]
     return Marks(
         tuple(m for m in mine if m.get("mode") != "hard"),
         tuple(m for m in mine if m.get("mode") == "hard"),
@@ -75,7 +75,8 @@ def decide_afresh() -> None:
     forget_remembered()
 
 
-def _same(mark: dict[str, Any], cell_id: str | None, title: str) -> bool:
+def same_cell(mark: dict[str, Any], cell_id: str | None, title: str) -> bool:
+    """Whether what a person said (a mark, a pin) is about this cell."""
     if mark.get("id") and cell_id:
         return bool(mark["id"] == cell_id)
     return str(mark.get("title", "")) == title

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from incnb.engine.pins import is_pinned
 from incnb.engine.statistics import REUSED, measured
 from incnb.explain import cheaper_to_compute
 from incnb.model import Status
@@ -59,6 +60,8 @@ def measured_costs(runs: list[dict[str, Any]], code: str, host: str, executed: f
 def why_not_to_save(history: History, notebook: str, tracked: Tracked, size: int, seconds: float) -> str:
     """Why outputs of `size` bytes are better computed again than saved; nothing if they are not."""
     if size <= LARGE or tracked.options.pin or tracked.analysis is None:
+        return ""
+    if is_pinned(history, notebook, tracked.cell.id, tracked.cell.title):
         return ""
     costs = measured_costs(history.runs(notebook), tracked.analysis.code, socket.gethostname(), seconds)
     if costs is None or costs.compute >= costs.restore:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from incnb.engine.decide import dependencies
 from incnb.engine.differences import changes
 from incnb.engine.ledger import Seen
+from incnb.engine.marks import pending_marks
+from incnb.engine.pins import is_pinned
 from incnb.explain.rows import Kept, Row
 from incnb.model import Dependency, Status
 from incnb.store import StoredTrace
@@ -17,7 +19,32 @@ if TYPE_CHECKING:
 
 def rows(session: Session) -> list[Row]:
     """One row for each tracked cell that ran in this session, in the order in which they ran first."""
-    return [row(session, seen) for seen in session.ledger.cells.values()]
+    return [row(session, seen) for seen in ordered(session)]
+
+
+def ordered(session: Session) -> list[Seen]:
+    """The tracked cells of this session in the order in which their rows are shown."""
+    return list(session.ledger.cells.values())
+
+
+def asked(session: Session, seen: Seen) -> tuple[str, ...]:
+    """What a person asked for and has not happened yet."""
+    cell = seen.decision.cell
+    found = []
+    if pending_marks(session.history, session.notebook, cell).must_execute:
+        found.append("force")
+    if session.accepted.waits(cell.id, cell.title):
+        found.append("accept")
+    return tuple(found)
+
+
+def pinned(session: Session, seen: Seen) -> bool:
+    """Whether a cell is pinned, by its own `--pin` or by what a person said elsewhere."""
+    cell = seen.decision.cell
+    text = session.text_of(cell.id, cell.title)
+    if text is not None and text.options.pin:
+        return True
+    return is_pinned(session.history, session.notebook, cell.id, cell.title)
 
 
 def row(session: Session, seen: Seen) -> Row:
@@ -41,6 +68,8 @@ def row(session: Session, seen: Seen) -> Row:
         seen.decision,
         float(data["seconds"]) if isinstance(data.get("seconds"), float) else None,
         int(data.get("outputs", {}).get("bytes", 0)),
+        pinned=pinned(session, seen),
+        asked=asked(session, seen),
         changes=changes(before, relied),
         outputs=kept(stored),
         reads=tuple((key, tuple(names)) for key, names in reads.items()),

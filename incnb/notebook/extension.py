@@ -8,11 +8,13 @@ from typing import Any
 
 from incnb.analysis.mentions import identifiers
 from incnb.engine import scene
+from incnb.engine.naming import cell_key
 from incnb.engine.options import Options
 from incnb.engine.session import Session
 from incnb.model import Decision
 from incnb.notebook import footer
 from incnb.notebook.magics import IncMagics
+from incnb.notebook.panel import Panels
 from incnb.notebook.progress import shower
 from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
@@ -33,6 +35,11 @@ def unload(shell: Any) -> None:
         extension.remove()
 
 
+def extension_of(shell: Any) -> Extension | None:
+    """What was put onto a shell, if it was."""
+    return _loaded.get(id(shell))
+
+
 class Extension:
     """incnb on one shell."""
 
@@ -44,7 +51,8 @@ class Extension:
         )
         self.session.progress = lambda quiet: shower(shell, quiet=quiet)
         scene.present(self.session)
-        self.tracker = Tracker(self.session, self._say)
+        self.panels = Panels(self)
+        self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)
@@ -58,6 +66,7 @@ class Extension:
 
     def remove(self) -> None:
         scene.gone(self.session)
+        self.panels.close()
         self.session.close()
         for owner, item in (
             (self.shell.input_transformers_cleanup, self._marker),
@@ -83,10 +92,14 @@ class Extension:
     # -- callbacks: an exception in one would print a traceback of ours below the user's cell
 
     def _pre(self, info: Any = None) -> None:
+        if not self.tracker.inside:
+            self.panels.work()
         self._guard(lambda: self.tracker.pre_run_cell(info))
 
     def _post(self, result: Any = None) -> None:
         self._guard(lambda: self.tracker.post_run_cell(result))
+        if not self.tracker.inside:
+            self.panels.settled()
 
     def _guard(self, step: Callable[[], None]) -> None:
         try:
@@ -97,6 +110,7 @@ class Extension:
 
     def _tell(self, decision: Decision, options: Options) -> None:
         footer.show(self.shell, decision, quiet=options.quiet)
+        self.panels.told(cell_key(decision.cell.id, decision.cell.title))
 
     def _say(self, text: str) -> None:
         footer.line(self.shell, text)
@@ -131,7 +145,8 @@ class Extension:
                 text += " " + str(content.get("code", ""))
             pending.before_request(identifiers(text))
         elif name.startswith("comm"):
-            pending.bring_in_all()
+            if not self.panels.is_ours(name, content):
+                pending.bring_in_all()
         else:
             words = identifiers(str(content.get("code", "")))
             pending.before_request(words)

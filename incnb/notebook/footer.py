@@ -23,15 +23,20 @@ def mode(shell: Any) -> str:
     asked = os.environ.get("INCNB_FOOTER", "").strip().lower()
     if asked in ("off", "changes", "all"):
         return asked
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
+    if getattr(shell, "kernel", None) is None:
         return "all" if getattr(shell, "pt_app", None) is not None else "off"
+    return "all" if attended(shell) else "off"
+
+
+def attended(shell: Any) -> bool:
+    """Whether a person sits at a notebook: their front ends send the id of the cell; nbclient, nbconvert and papermill
+    do not.
+    """
     try:
-        parent = kernel.get_parent("shell")
+        parent = shell.kernel.get_parent("shell")
     except (AttributeError, LookupError, TypeError):
-        return "off"
-    # front ends that a person sits at send the id of the cell; nbclient, nbconvert and papermill do not
-    return "all" if (parent or {}).get("metadata", {}).get("cellId") else "off"
+        return False
+    return bool((parent or {}).get("metadata", {}).get("cellId"))
 
 
 def show(shell: Any, decision: Decision, *, quiet: bool) -> None:

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.display import display
 
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.options import OptionError, Options, parse
 from incnb.explain import describe
 from incnb.notebook import verbs
+from incnb.notebook.panel import Panel
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
-VERBS = ("on", "off", "why", *verbs.USAGE)
+VERBS = ("on", "off", "why", *verbs.USAGE, "panel")
 
 
 @magics_class
@@ -46,6 +48,7 @@ class IncMagics(Magics):
         %incremental accept CELL --reason TEXT
                                            an edit did not change the result: reuse what is saved for everything as
                                            it is now. Say it after the edit and before the cell runs
+        %incremental panel                 a live table of the cells: why each ran or was reused; run next time, pin, …
         %incremental wait                  wait for background work
 
         CELL is its --name, its number as in [7], its cell id, or the start of its title (the first comment or line).
@@ -62,6 +65,10 @@ class IncMagics(Magics):
         elif verb == "why":
             decisions = self._extension.session.decisions
             print(describe(decisions[-1]) if decisions else "incnb: nothing was decided in this session yet")
+        elif verb == "panel":
+            if rest.strip():
+                raise UsageError("incnb: panel takes nothing more: %incremental panel")
+            display(Panel(self._extension))  # type: ignore[no-untyped-call]
         elif not verb:
             print(self._extension.status())
         elif verb in verbs.USAGE or verb in verbs.LATER:

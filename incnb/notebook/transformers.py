@@ -19,6 +19,7 @@ from typing import Any
 
 from IPython.core.error import InputRejected
 
+from incnb.engine.naming import cell_key, title_of
 from incnb.engine.options import OptionError, Options, parse
 from incnb.engine.session import Session
 from incnb.outputs.pending import Lost
@@ -64,14 +65,26 @@ class InputMarker:
 class Tracker(ast.NodeTransformer):
     """Recognises tracked cells in their ASTs and swaps bodies for replays."""
 
-    def __init__(self, session: Session, say: Callable[[str], None]):
+    def __init__(
+        self,
+        session: Session,
+        say: Callable[[str], None],
+        begun: Callable[[str, str], None] = lambda key, title: None,
+    ):
+        """`begun` is told the key and the title of a tracked cell before it is decided."""
         self.session = session
+        self._begun = begun
         self.auto: Options | None = None
         self.enabled = True
         self._say = say
         self._cells: list[Any] = []
         self._visited = 0
         self._handed_down: Options | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether a cell runs, tracked or not."""
+        return bool(self._cells)
 
     # -- events
 
@@ -130,9 +143,9 @@ class Tracker(ast.NodeTransformer):
             self.session.pending.before_cell(frozenset({"globals"}))
             return body
         self.session.raw_cell = getattr(info, "raw_cell", "") or ""
-        return self.session.transform(
-            body, options, getattr(info, "cell_id", None), nested=nested and not self._inner_cell()
-        )
+        cell_id, title = getattr(info, "cell_id", None), title_of(body, options, self.session.raw_cell)
+        self._begun(cell_key(cell_id, title), title)
+        return self.session.transform(body, options, cell_id, nested=nested and not self._inner_cell())
 
     def _inner_cell(self) -> bool:
         """Whether the tree belongs to a `run_cell` of its own (as below `%%capture`), which reports its end."""

@@ -23,7 +23,7 @@ USAGE = {
     "refresh": "refresh [CELL]",
     "wait": "wait",
 }
-LATER = ("report", "plan", "forget", "panel", "refresher", "store")
+LATER = ("report", "plan", "forget", "refresher", "store")
 KEEP = 20
 
 

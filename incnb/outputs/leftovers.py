@@ -38,7 +38,7 @@ class Snapshot:
                 and not self._is_shells(thread)
             )
             pool = thread.name.startswith(POOLS) or type(thread).__module__ == "concurrent.futures.process"
-            if mine and not pool:
+            if mine and not pool and not _is_kernels(thread):
                 found.append(("effect", f"it left the thread {thread.name!r} running", "threads"))
         for task in _tasks() - self._tasks:
             if not task.done() and not is_kernel_task(task):
@@ -56,6 +56,11 @@ class Snapshot:
         manager = getattr(self._shell, "magics_manager", None)
         loop = getattr(getattr(manager, "registry", {}).get("ScriptMagics"), "event_loop", None)
         return loop is not None and getattr(thread, "_target", None) == loop.run_forever
+
+
+def _is_kernels(thread: threading.Thread) -> bool:
+    """Whether a thread is one in which the kernel answers messages (a subshell); it starts when one first comes in."""
+    return type(thread).__module__.startswith("ipykernel.")
 
 
 def _tasks() -> set[Any]:
@@ -79,12 +84,17 @@ def is_kernel_task(task: Any) -> bool:
     )
 
 
+#: Ids of the comms that belong to panels of ours: what comes over them runs no code of the user's.
+OUR_COMMS: set[str] = set()
+
+
 def open_comms() -> int:
+    """How many comms are open over which a person can set off code of the user's."""
     comm = sys.modules.get("comm")
     if comm is None:
         return 0
     try:
-        return len(comm.get_comm_manager().comms)
+        return len(comm.get_comm_manager().comms.keys() - OUR_COMMS)
     except (AttributeError, RuntimeError):
         return 0
 

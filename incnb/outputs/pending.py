@@ -17,10 +17,11 @@ becomes pending: `allowed` says so, and the value is restored at once.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -316,6 +317,16 @@ def _install() -> None:
 
 
 _busy = threading.local()
+
+
+@contextlib.contextmanager
+def of_our_own() -> Iterator[None]:
+    """While something of ours runs library code below a cell: the frames that it asks for are not read for names."""
+    before, _busy.on = getattr(_busy, "on", False), True
+    try:
+        yield
+    finally:
+        _busy.on = before
 
 
 def _asked_for_frame() -> None:
