@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from notebooks import Shell
 
-ROOT = Path(__file__).resolve().parents[2]
+import incnb as package
+
+#: Where the incnb that is tested lies: this checkout, or what is installed.
+HOME = str(Path(package.__file__).resolve().parents[1])
 FIRST = "base = [1, 2, 3]\ndef add(x): return x + 1"
 LOOP = "# add them\nout = []\nfor x in base:\n    out.append(add(x))"
 Done = subprocess.CompletedProcess
 
 
 def incnb(*arguments: str | Path, **env: str) -> Done[str]:
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-m", "incnb", *map(str, arguments)]
     return subprocess.run(
         command, env={**os.environ, "PYTHONPATH": path, **env}, capture_output=True, text=True, check=False
@@ -163,8 +166,6 @@ def test_what_the_log_holds_need_not_be_what_is_expected(tmp_path: Path) -> None
 
 
 def test_help_version_and_the_other_door() -> None:
-    import incnb as package
-
     assert told(incnb("--version")) == f"incnb {package.__version__}\n"
     text = told(incnb("--help"))
     assert all(verb in text for verb in ("report", "why", "stats", "INCNB_STORE"))
@@ -173,7 +174,7 @@ def test_help_version_and_the_other_door() -> None:
 
 def test_a_reader_that_has_seen_enough_is_no_error(past: Path) -> None:
     command = f"{sys.executable} -m incnb report --html - | head -c 1"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": HOME}
     done = subprocess.run(command, shell=True, env=env, capture_output=True, text=True, check=False)
     assert done.stdout == "<" and done.stderr == ""
 
@@ -189,6 +190,6 @@ def test_the_command_needs_no_ipython(past: Path) -> None:
         "found = [m for m in ('IPython', 'ipykernel', 'numpy', 'pandas') if m in sys.modules]\n"
         "assert not found, found"
     )
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "PYTHONPATH": HOME}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-SIZE = {"width": 1180, "height": 1200}
+SIZE = {"width": 1180, "height": 960}
 
 
 def main() -> None:
