@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test browser lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.stamp-examples
@@ -11,6 +11,9 @@ demo: $(VENV)/.stamp-examples
 
 test: $(VENV)/.stamp-test
 	@$(BIN)/python -m pytest $(ARGS)
+
+browser: $(VENV)/.stamp-test $(VENV)/.stamp-browser
+	@INCNB_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
 lint: $(VENV)/.stamp-lint
 	@$(BIN)/ruff check .

@@ -20,6 +20,7 @@ FLOORS = {
     "engine": 4,
     "batch": 5,
     "notebook": 6,
+    "__main__": 7,
 }
 NOT_FROM = {"store": {"fingerprint", "analysis"}, "explain": {"fingerprint", "analysis"}}
 

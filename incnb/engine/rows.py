@@ -71,13 +71,14 @@ def row(session: Session, seen: Seen) -> Row:
         pinned=pinned(session, seen),
         asked=asked(session, seen),
         changes=changes(before, relied),
-        outputs=_kept(stored),
+        outputs=kept(stored),
         reads=tuple((key, tuple(names)) for key, names in reads.items()),
         blamed=_blamed(session, seen),
     )
 
 
-def _kept(stored: StoredTrace | None) -> tuple[Kept, ...]:
+def kept(stored: StoredTrace | None) -> tuple[Kept, ...]:
+    """What a trace keeps."""
     outputs: dict[str, Any] = (stored.data or {}).get("outputs", {}) if stored is not None else {}
     found = [
         Kept("variable", name, bytes=group.get("bytes") if len(group["names"]) == 1 else None)
