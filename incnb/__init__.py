@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
+    from incnb.notebook.questions import accept, history, mark, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -27,9 +28,15 @@ __all__ = [
     "Source",
     "SourceError",
     "Status",
+    "accept",
+    "history",
     "map",
+    "mark",
     "memo",
+    "report",
     "source",
+    "stats",
+    "why",
 ]
 
 _LAZY = {  # so that `import incnb` stays cheap
@@ -42,6 +49,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",
     "source": "incnb.sources",
+    **dict.fromkeys(("accept", "history", "mark", "report", "stats", "why"), "incnb.notebook.questions"),
 }
 
 

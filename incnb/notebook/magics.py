@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 
-from incnb.engine.enquiries import Enquiries
 from incnb.engine.options import OptionError, Options, parse
-from incnb.explain import describe
 from incnb.notebook import verbs
+from incnb.notebook.shown import show
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
-VERBS = ("on", "off", "why", *verbs.USAGE)
+VERBS = ("on", "off", *verbs.USAGE)
 
 
 @magics_class
@@ -25,7 +24,6 @@ class IncMagics(Magics):
     def __init__(self, shell: Any, extension: Extension):
         super().__init__(shell)
         self._extension = extension
-        self._enquiries = Enquiries(extension.session)
 
     @line_magic("incremental")  # type: ignore[arg-type]
     def incremental_line(self, line: str) -> None:
@@ -34,7 +32,8 @@ class IncMagics(Magics):
         %incremental                       what is tracked, and where results are kept
         %incremental on [OPTIONS]          track every cell from here on; options as of %%incremental
         %incremental off                   track only cells marked %%incremental
-        %incremental why                   the latest decision, with its reasons
+        %incremental why [CELL]            all reasons of the latest decision (of that cell), what was and what is
+        %incremental report                what became of the cells of this session, one line each
         %incremental history CELL [--keep N]
                                            the latest N runs of a cell (20): when, what was decided, why, how long
         %incremental stats                 what was reused and executed, and the time that saved, as far as measured
@@ -59,14 +58,11 @@ class IncMagics(Magics):
                 raise UsageError(f"incnb: {error}") from None
         elif verb == "off":
             tracker.auto = None
-        elif verb == "why":
-            decisions = self._extension.session.decisions
-            print(describe(decisions[-1]) if decisions else "incnb: nothing was decided in this session yet")
         elif not verb:
             print(self._extension.status())
         elif verb in verbs.USAGE or verb in verbs.LATER:
             try:
-                print(verbs.follow(verb, rest, self._enquiries))
+                show(self.shell, verbs.follow(verb, rest, self._extension.enquiries))
             except verbs.VerbError as error:
                 raise UsageError(f"incnb: {error}") from None
         else:
