@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
-    from incnb.notebook.questions import accept, history, mark, report, stats, why
+    from incnb.notebook.questions import accept, history, mark, plan, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -33,6 +33,7 @@ __all__ = [
     "map",
     "mark",
     "memo",
+    "plan",
     "report",
     "source",
     "stats",
@@ -49,7 +50,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",
     "source": "incnb.sources",
-    **dict.fromkeys(("accept", "history", "mark", "report", "stats", "why"), "incnb.notebook.questions"),
+    **dict.fromkeys(("accept", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"),
 }
 
 

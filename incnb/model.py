@@ -320,6 +320,7 @@ class Outlook:
     reasons: tuple[Reason, ...]
     milliseconds: float
     seconds: float | None = None  # what executing took last, if that was measured
+    depends: str = ""  # where that cannot be said: on what it hangs
     note: str = ""  # what else a person should know: the text in the saved file is another one
 
     def to_dict(self) -> dict[str, Any]:
@@ -330,6 +331,7 @@ class Outlook:
             "reasons": [reason.to_dict() for reason in self.reasons],
             "milliseconds": self.milliseconds,
             "seconds": self.seconds,
+            "depends": self.depends,
             "note": self.note,
         }
 

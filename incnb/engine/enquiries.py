@@ -6,17 +6,20 @@ Nothing here runs the user's code, and the log is read at the first question tha
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from incnb.engine.accepted import Accepting
 from incnb.engine.ledger import Seen
 from incnb.engine.marks import Marks, mark
 from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
+from incnb.engine.plan import planned
 from incnb.engine.refresh import Refreshed, refresh
 from incnb.engine.rows import row
-from incnb.engine.saved_file import in_order, saved_cells
+from incnb.engine.saved_file import SavedCell, differences, in_order, saved_cells
 from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
 from incnb.explain.past import CellHistory, Stats
+from incnb.explain.plan import Plan
 from incnb.explain.report import Report
 from incnb.explain.rows import Row
 from incnb.explain.why import NothingYet, Why
@@ -77,17 +80,22 @@ class Enquiries:
         """What became of the cells of this session."""
         session = self._session
         seen = session.ledger.cells
-        known = ((s.key, s.decision.cell.id, s.raw) for s in seen.values())
-        order = in_order(saved_cells(session.notebook), known)
+        order, label = self._order(saved_cells(session.notebook))
         reuses = [d for d in session.decisions if d.status in (Status.REUSED, Status.CUTOFF)]
         saved = [d.saved_seconds for d in session.decisions if d.saved_seconds is not None]
         return Report(
-            tuple(row(session, seen[key]) for key in (order or seen)),
+            tuple(row(session, seen[key]) for key in order),
             sum(saved) if saved else None,
             sum(d.saved_seconds is None for d in reuses),
             session.notebook,
-            "the saved file" if order else "first execution",
+            label,
         )
+
+    def _order(self, saved: list[SavedCell] | None) -> tuple[list[str], str]:
+        """The keys of the cells of this session in order, and what the order is."""
+        ledger = self._session.ledger
+        order = in_order(saved, ledger.texts())
+        return (order, "the saved file") if order is not None else (list(ledger.cells), "first execution")
 
     def history(self, cell: Known, keep: int = KEEP) -> CellHistory:
         """The latest `keep` runs of a cell, newest first."""
@@ -110,6 +118,17 @@ class Enquiries:
         return self._session.accepted.accept(cell, reason)
 
     # -- what would become of them
+
+    def plan(self) -> Plan:
+        """What each cell would do if the notebook ran now."""
+        session = self._session
+        ledger = session.ledger
+        saved = saved_cells(session.notebook)
+        order, label = self._order(saved)
+        notes, differs = differences(saved, ledger.texts(), ledger.others)
+        found = planned(session, order)
+        outlooks = [replace(o, note=notes.get(key, "")) for key, o in zip(order, found, strict=True)]
+        return Plan(tuple(outlooks), session.notebook, label, tuple(differs))
 
     def refresh(self, cell: Known | None) -> tuple[Refreshed, float | None]:
         """The outlook of one cell or of all, and the p95 in ms of all refreshes of all cells in this session."""

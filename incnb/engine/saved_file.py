@@ -15,6 +15,7 @@ from typing import Any
 
 from incnb.model import shorten
 
+SHOWN = 8
 LIMIT = 256 << 20  # bytes; there are outputs in it
 
 
@@ -70,3 +71,41 @@ def in_order(cells: list[SavedCell] | None, known: Iterable[tuple[str, str | Non
     if not places:
         return None
     return sorted(keys, key=lambda key: places.get(key, len(by_id) + len(by_text)))
+
+
+def differences(
+    cells: list[SavedCell] | None, tracked: list[tuple[str, str | None, str]], others: dict[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Where the saved file differs from what has run: a note for each tracked cell by its key, and lines for the rest.
+
+    `others` are the texts of all cells that ran, by their ids, or by themselves where the kernel is told no ids.
+    """
+    if cells is None:
+        return {}, []
+    ids = {cell.id: cell for cell in cells if cell.id}
+    texts = {cell.text.strip() for cell in cells}
+    notes: dict[str, str] = {}
+    edited = []
+    for key, cell_id, text in tracked:
+        if text.strip() in texts:
+            continue
+        if cell_id and cell_id in ids:
+            notes[key] = "edited since it ran: this is about the text that ran"
+            edited.append(ids[cell_id].title)
+        else:
+            notes[key] = "not in the saved file"
+    ran = {text.strip() for text in others.values()}
+    never = [c.title for c in cells if c.id not in others and c.text.strip() not in ran]
+    lines = []
+    if edited:
+        lines.append(f"edited in the saved file since they ran: {_listed(edited)}")
+    gone = sum(note == "not in the saved file" for note in notes.values())
+    if gone:
+        lines.append(f"{gone} of these cells {'is' if gone == 1 else 'are'} not in the saved file")
+    if never:
+        lines.append(f"in the saved file and never run in this session: {_listed(never)}")
+    return notes, lines
+
+
+def _listed(titles: list[str]) -> str:
+    return "; ".join(titles[:SHOWN]) + (f"; and {len(titles) - SHOWN} more" if len(titles) > SHOWN else "")

@@ -81,7 +81,7 @@ class Session:
         self._items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.namespace)
         know_kernel_threads()
 
     @property
@@ -95,6 +95,7 @@ class Session:
         meant = meaning.inlined(self.shell, tree) if isinstance(tree, ast.Module) else tree
         self._trees.append(meant)
         self.seeded.before(meant)
+        self.ledger.provenance.untracked(meant)
         self.pending.notebook_words |= nested_words(meant)
         if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))

@@ -113,11 +113,11 @@ def size(count: int | None) -> str:
     if count is None:
         return "unknown"
     value = float(count)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
             return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError
+        value /= 1000
+    return f"{value:.1f} GB"
 
 
 def amount(count: int, what: str) -> str:

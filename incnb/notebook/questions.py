@@ -16,6 +16,7 @@ from incnb.engine.enquiries import KEEP, Enquiries
 from incnb.engine.naming import Known, NoSuchCell
 from incnb.explain import tables
 from incnb.explain.past import CellHistory, Stats
+from incnb.explain.plan import Plan
 from incnb.explain.report import Report
 from incnb.explain.why import NothingYet, Why
 from incnb.model import IncnbError
@@ -36,6 +37,11 @@ def why(cell: str | int | None = None) -> Why | NothingYet:
 def report() -> Report:
     """What became of the cells of this session."""
     return _asked("report").report()
+
+
+def plan() -> Plan:
+    """What each cell would do if the notebook ran now, and why. Runs nothing and writes nothing."""
+    return _asked("plan").plan()
 
 
 def history(cell: str | int, keep: int = KEEP) -> CellHistory:

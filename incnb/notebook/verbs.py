@@ -19,6 +19,7 @@ from incnb.model import IncnbError
 USAGE = {
     "why": "why [CELL]",
     "report": "report",
+    "plan": "plan",
     "history": "history CELL [--keep N]",
     "stats": "stats",
     "mark": "mark CELL --soft|--hard [--reason TEXT]",
@@ -26,7 +27,7 @@ USAGE = {
     "refresh": "refresh [CELL]",
     "wait": "wait",
 }
-LATER = ("plan", "forget", "panel", "refresher", "store")
+LATER = ("forget", "panel", "refresher", "store")
 
 
 class VerbError(IncnbError):
@@ -63,6 +64,11 @@ def _why(line: str, enquiries: Enquiries) -> Answer:
 def _report(line: str, enquiries: Enquiries) -> Answer:
     _nothing_more("report", line)
     return enquiries.report()
+
+
+def _plan(line: str, enquiries: Enquiries) -> Answer:
+    _nothing_more("plan", line)
+    return enquiries.plan()
 
 
 def _history(line: str, enquiries: Enquiries) -> Answer:
@@ -121,6 +127,7 @@ def _wait(line: str, enquiries: Enquiries) -> str:
 _VERBS: dict[str, Callable[[str, Enquiries], Answer | str]] = {
     "why": _why,
     "report": _report,
+    "plan": _plan,
     "history": _history,
     "stats": _stats,
     "mark": _mark,

@@ -325,8 +325,8 @@ def test_refresh_takes_no_mark_and_no_accept_away(shells: Shells, say: Say) -> N
         ("panel x", "%incremental panel is not available in this version of incnb"),
         (
             "dance",
-            "there is no %incremental dance; there are on, off, why, report, history, stats, mark, accept, refresh, "
-            "wait",
+            "there is no %incremental dance; there are on, off, why, report, plan, history, stats, mark, accept, "
+            "refresh, wait",
         ),
     ],
 )
