@@ -82,15 +82,15 @@ class Hands:
             path = os.path.abspath(str(one["path"]))
             self._stands[FILE, path] = Doubt(f"depends on {one['path']}, which would be put back")
 
-    def run(self, key: str, title: str, would: str, made: Made, *, other_code: bool) -> None:
+    def run(self, key: str, title: str, would: str, made: Made, *, perhaps: bool) -> None:
         """A cell would run, or may."""
         doubt = Doubt(f"depends on {title}, which {would}", title)
-        perhaps = Doubt(f"depends on whether {title}, which {would}, changes it in place", title)
+        maybe = Doubt(f"depends on whether {title}, which {would}, changes it in place", title)
         changed = set(made.changed)
-        if other_code:
+        if perhaps:
             read = self._past.fed.get(key, {})
             may = {place for place in read if place[0] not in (FILE, AMBIENT) and self._past.may_change(place)}
-            self._stands.update(dict.fromkeys(self._past.aliases.of(may), perhaps))
+            self._stands.update(dict.fromkeys(self._past.aliases.of(may), maybe))
         self._stands.update(dict.fromkeys(self._past.aliases.of(changed), doubt))
         self._stands.update(dict.fromkeys(made.bound, doubt))
         for place in made.bound:
@@ -147,7 +147,7 @@ class Hands:
         return Doubt(f"depends on {what}, which was changed since by a cell that is not tracked")
 
     def _of_nobody(self, key: str, place: Place, live: Origin | None) -> Doubt:
-        """Nobody before this cell makes it: it is what it is now, if that is not the work of this cell or a later one."""
+        """Nobody before this cell makes it: it is what it is now, if this cell or a later one did not make that."""
         if live is None or live.certain:
             return self.LIVE
         if live.key:

@@ -11,20 +11,24 @@ A cell that reads from the same runs as when it was decided last reads the same,
 since; so does one whose input is, by its fingerprint, the very one that the producer's result holds. Where neither
 tells, the live value does if it is still the producer's, and else nothing does.
 
-What a cell that would run changes in place is what it changed last time, unless other code is the reason: then it may
-change whatever it reads. Cells that are not tracked are taken to run between the others and to do what they did; a name
-that they make counts only where their text alone says what it is.
+What a cell that would run changes in place is what it changed last time, unless other code is the reason, or there are
+words in its code that change things (`analysis/changes.py`): then it may change whatever it reads. Cells that are not
+tracked are taken to run between the others and to do what they did; a name that they make counts only where their text
+alone says what it is.
 
 In doubt the answer is `?`. "Would be reused" is never said on a guess.
 """
 
 from __future__ import annotations
 
+import ast
+import textwrap
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from incnb.dependencies import Environment, Resolved
+from incnb.analysis.changes import may_change
+from incnb.dependencies import Environment, Resolved, bindings
 from incnb.dependencies.file import is_stamped
 from incnb.engine import decide, places
 from incnb.engine.hands import Hands
@@ -245,9 +249,25 @@ class _Plan:
             return
         cell = seen.decision.cell
         title = cell.title if seen.number is None else f"{cell.title} [{seen.number}]"
-        other = any(reason.code in _OTHER_CODE | _UNTOLD for reason in verdict.reasons) or verdict.reuse is None
+        other = any(reason.code in _OTHER_CODE | _UNTOLD for reason in verdict.reasons) or self._changes(seen)
         would = "would run" if verdict.reuse is False else "may run" if verdict.reuse is None else "would be reused"
-        self.hands.run(seen.key, title, would, made, other_code=other)
+        self.hands.run(seen.key, title, would, made, perhaps=other)
+
+    def _changes(self, seen: Seen) -> bool:
+        """Whether the code of a cell, or a function that it relied on, may change what it is handed."""
+        text = self.session.texts.get(seen.key)
+        if text is None or may_change(text.tree):
+            return True
+        for dependency in seen.dependencies(self.session.store):
+            if dependency.kind is not Kind.CODE or dependency.locator.startswith(bindings.SIGNATURE):
+                continue
+            try:
+                source = bindings.source_of(self._environment.resolve(Kind.CODE, dependency.locator).value)
+                if source is None or may_change(ast.parse(textwrap.dedent(source))):
+                    return True
+            except (NotLoaded, ValueError, SyntaxError):
+                return True
+        return False
 
 
 def _depends(dependency: Dependency, text: str, title: str) -> _Verdict:

@@ -130,7 +130,8 @@ def test_an_object_below_two_names_is_changed_below_both(shells: Shells) -> None
     assert plan(shell)["read"] == "reuse"
     shell.plain("k = 2")
     found = plan(shell)
-    assert found["put"] == "run" and found["read"] == "depends on put [4], which would run", found
+    assert found["put"] == "run"
+    assert found["read"] == "depends on whether put [4], which would run, changes it in place", found
 
 
 def test_other_code_may_change_whatever_it_reads(shells: Shells) -> None:
@@ -143,6 +144,18 @@ def test_other_code_may_change_whatever_it_reads(shells: Shells) -> None:
     shell.plain("def look(d):\n    d['z'] = 1\n    return len(d)")
     found = plan(shell)
     assert found["look"] == "run" and "look [3]" in found["keys"] and "in place" in found["keys"], found
+
+
+def test_the_same_code_that_changes_nothing_by_its_words_leaves_its_inputs_alone(shells: Shells) -> None:
+    shell = shells()
+    shell.plain(
+        "k = 1\ndef total(rows):\n    found = 0\n    for row in rows:\n        found += row\n    return found * k"
+    )
+    shell.cell("d = [1, 2]", "--name make")
+    shell.cell("n = total(d)", "--name total")
+    shell.cell("m = list(d)", "--name keys")
+    shell.plain("k = 2")
+    assert plan(shell) == {"make": "reuse", "total": "run", "keys": "reuse"}
 
 
 def test_a_name_of_a_cell_that_is_not_tracked_is_certain_only_if_its_text_says_it(shells: Shells) -> None:
