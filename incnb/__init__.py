@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
-    from incnb.notebook.questions import accept, history, mark, plan, report, stats, why
+    from incnb.notebook.questions import accept, forget, history, mark, plan, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -29,6 +29,7 @@ __all__ = [
     "SourceError",
     "Status",
     "accept",
+    "forget",
     "history",
     "map",
     "mark",
@@ -37,6 +38,7 @@ __all__ = [
     "report",
     "source",
     "stats",
+    "store",
     "why",
 ]
 
@@ -50,7 +52,10 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",
     "source": "incnb.sources",
-    **dict.fromkeys(("accept", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"),
+    "store": "",  # the package itself, which can be called
+    **dict.fromkeys(
+        ("accept", "forget", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"
+    ),
 }
 
 
@@ -59,6 +64,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'incnb' has no attribute {name!r}")
     from importlib import import_module
 
+    if not _LAZY[name]:
+        return import_module(f"incnb.{name}")
     return getattr(import_module(_LAZY[name]), name)
 
 

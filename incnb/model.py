@@ -213,7 +213,8 @@ class Seconds:
 class ItemCounts:
     """What became of the items of a cell's loops; `why` are the reasons of those that ran, with how many each.
 
-    `removed` items were in the collection when it was gone through last, and are not any more.
+    `removed` items were in the collection when it was gone through last, and are not any more. `loops` says where the
+    items are kept, and is nobody's business but the log's.
     """
 
     executed: int = 0
@@ -221,6 +222,7 @@ class ItemCounts:
     failed: int = 0
     removed: int = 0
     why: tuple[tuple[Reason, int], ...] = ()
+    loops: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {

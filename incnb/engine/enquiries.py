@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from incnb.engine.accepted import Accepting
+from incnb.engine.forget import forget, usage
 from incnb.engine.ledger import Seen
 from incnb.engine.marks import Marks, mark
 from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
@@ -18,6 +19,7 @@ from incnb.engine.refresh import Refreshed, refresh
 from incnb.engine.rows import row
 from incnb.engine.saved_file import SavedCell, differences, in_order, saved_cells
 from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
+from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
 from incnb.explain.report import Report
@@ -116,6 +118,14 @@ class Enquiries:
     def accept(self, cell: Known, reason: str) -> Accepting:
         """Accept what differs for a cell. Raises `Refused` or `StoreError`."""
         return self._session.accepted.accept(cell, reason)
+
+    def forget(self, cell: Known) -> Forgotten:
+        """Take out what is saved of a cell."""
+        return forget(self._session, cell)
+
+    def store(self) -> Usage:
+        """What is kept, by cell."""
+        return usage(self._session)
 
     # -- what would become of them
 

@@ -136,9 +136,9 @@ class Hands:
         if dependency.kind is Kind.VALUE and held.get(dependency.locator) == dependency.fp:
             return self.SAME
         seen = self._session.ledger.cells[key]
-        if stands.trace is not None and seen.trace is not None and seen.trace.id == trace:
-            if self._past.fed.get(key, {}).get(place) == stands:
-                return self.SAME
+        mine = stands.trace is not None and seen.trace is not None and seen.trace.id == trace
+        if mine and self._past.fed.get(key, {}).get(place) == stands:
+            return self.SAME
         if live == stands and place not in self._past.loose:
             return self.LIVE
         what = _shown(place)

@@ -178,6 +178,7 @@ def run_record(
         "seconds": decision.seconds.to_dict(),
         "saved": decision.saved_seconds,
         "items": _items(decision),
+        "loops": list(decision.items.loops) if decision.items is not None else [],
         "bytes": size,
         "host": socket.gethostname(),
         "attempt": attempt,

@@ -78,7 +78,7 @@ class Session:
         self.raw_cell, self.off, self.faults = "", False, 0
         self._index = 0
         self._producers: dict[str, Producer] = {}
-        self._items: dict[str, Items] = {}
+        self.items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
         self.ledger = Ledger(self.namespace)
@@ -164,7 +164,7 @@ class Session:
 
     def items_of(self, loop: str) -> Items:
         """What is known of the items of a loop."""
-        return self._items.setdefault(loop, Items(self.store, loop))
+        return self.items.setdefault(loop, Items(self.store, loop))
 
     def item_fault(self, error: BaseException) -> None:
         """A fault of ours in a loop: it has gone on without us."""

@@ -34,6 +34,7 @@ class IncMagics(Magics):
         %incremental off                   track only cells marked %%incremental
         %incremental why [CELL]            all reasons of the latest decision (of that cell), what was and what is
         %incremental report                what became of the cells of this session, one line each
+        %incremental plan                  what each cell would do if the notebook ran now, and why; runs nothing
         %incremental history CELL [--keep N]
                                            the latest N runs of a cell (20): when, what was decided, why, how long
         %incremental stats                 what was reused and executed, and the time that saved, as far as measured
@@ -45,7 +46,12 @@ class IncMagics(Magics):
         %incremental accept CELL --reason TEXT
                                            an edit did not change the result: reuse what is saved for everything as
                                            it is now. Say it after the edit and before the cell runs
+        %incremental forget CELL           take out of the store what is saved of it: it executes next time
+        %incremental store                 what is kept, by cell, and how much that is
         %incremental wait                  wait for background work
+
+        The questions are functions as well: incnb.why(), incnb.report(), incnb.plan(), incnb.history(CELL),
+        incnb.stats(), incnb.store(), incnb.forget(CELL). Their answers have .to_dict() and .to_frame().
 
         CELL is its --name, its number as in [7], its cell id, or the start of its title (the first comment or line).
         """

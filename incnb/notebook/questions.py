@@ -15,6 +15,7 @@ from incnb.engine.accepted import Refused
 from incnb.engine.enquiries import KEEP, Enquiries
 from incnb.engine.naming import Known, NoSuchCell
 from incnb.explain import tables
+from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
 from incnb.explain.report import Report
@@ -55,6 +56,17 @@ def history(cell: str | int, keep: int = KEEP) -> CellHistory:
 def stats() -> Stats:
     """What was reused and executed, and the time that saved, as far as it was measured."""
     return _asked("stats").stats()
+
+
+def forget(cell: str | int) -> Forgotten:
+    """Take out of the store what is saved of a cell: it executes next time."""
+    enquiries = _asked("forget")
+    return enquiries.forget(_cell(enquiries, cell))
+
+
+def store() -> Usage:
+    """What the store holds, by cell. `incnb.store` is the package of that name, which answers with this when called."""
+    return _asked("store").store()
 
 
 def mark(cell: str | int, *, hard: bool = False, reason: str = "") -> str:

@@ -25,9 +25,11 @@ USAGE = {
     "mark": "mark CELL --soft|--hard [--reason TEXT]",
     "accept": 'accept CELL --reason "TEXT"',
     "refresh": "refresh [CELL]",
+    "forget": "forget CELL",
+    "store": "store",
     "wait": "wait",
 }
-LATER = ("forget", "panel", "refresher", "store")
+LATER = ("panel", "refresher")
 
 
 class VerbError(IncnbError):
@@ -85,6 +87,15 @@ def _stats(line: str, enquiries: Enquiries) -> Answer:
     return enquiries.stats()
 
 
+def _forget(line: str, enquiries: Enquiries) -> Answer:
+    return enquiries.forget(_cell("forget", _read("forget", line), enquiries))
+
+
+def _store(line: str, enquiries: Enquiries) -> Answer:
+    _nothing_more("store", line)
+    return enquiries.store()
+
+
 def _mark(line: str, enquiries: Enquiries) -> str:
     words = _read("mark", line, flags=("--soft", "--hard"), values=("--reason",))
     if len(words.flags) != 1:
@@ -133,6 +144,8 @@ _VERBS: dict[str, Callable[[str, Enquiries], Answer | str]] = {
     "mark": _mark,
     "accept": _accept,
     "refresh": _refresh,
+    "forget": _forget,
+    "store": _store,
     "wait": _wait,
 }
 

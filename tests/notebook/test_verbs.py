@@ -326,7 +326,7 @@ def test_refresh_takes_no_mark_and_no_accept_away(shells: Shells, say: Say) -> N
         (
             "dance",
             "there is no %incremental dance; there are on, off, why, report, plan, history, stats, mark, accept, "
-            "refresh, wait",
+            "refresh, forget, store, wait",
         ),
     ],
 )
