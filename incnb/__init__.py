@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from incnb.engine.memo import memo
     from incnb.failed import Failed
     from incnb.notebook.panel import panel
+    from incnb.notebook.questions import accept, forget, history, mark, plan, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -28,10 +29,19 @@ __all__ = [
     "Source",
     "SourceError",
     "Status",
+    "accept",
+    "forget",
+    "history",
     "map",
+    "mark",
     "memo",
     "panel",
+    "plan",
+    "report",
     "source",
+    "stats",
+    "store",
+    "why",
 ]
 
 _LAZY = {  # so that `import incnb` stays cheap
@@ -45,6 +55,10 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",
     "source": "incnb.sources",
+    "store": "",  # the package itself, which can be called
+    **dict.fromkeys(
+        ("accept", "forget", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"
+    ),
 }
 
 
@@ -53,6 +67,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'incnb' has no attribute {name!r}")
     from importlib import import_module
 
+    if not _LAZY[name]:
+        return import_module(f"incnb.{name}")
     return getattr(import_module(_LAZY[name]), name)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -213,7 +213,8 @@ class Seconds:
 class ItemCounts:
     """What became of the items of a cell's loops; `why` are the reasons of those that ran, with how many each.
 
-    `removed` items were in the collection when it was gone through last, and are not any more.
+    `removed` items were in the collection when it was gone through last, and are not any more. `loops` says where the
+    items are kept, and is nobody's business but the log's.
     """
 
     executed: int = 0
@@ -221,6 +222,7 @@ class ItemCounts:
     failed: int = 0
     removed: int = 0
     why: tuple[tuple[Reason, int], ...] = ()
+    loops: tuple[str, ...] = field(default=(), repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -274,6 +276,16 @@ class PastRun:
     status: Status | None
     reasons: tuple[Reason, ...] | None
     seconds: float | None
+    items: ItemCounts | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "time": self.time,
+            "status": self.status.value if self.status is not None else None,
+            "reasons": [reason.to_dict() for reason in self.reasons] if self.reasons is not None else None,
+            "seconds": self.seconds,
+            "items": self.items.to_dict() if self.items is not None else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +300,16 @@ class Statistics:
     soft_p95: float | None
     saved: float | None  # seconds, of the reuses where both sides were measured
     unmeasured: int  # reuses that are not in `saved`
+    items_reused: int | None = None  # of the runs whose loops were told apart item by item; None: there were none
+    items_executed: int | None = None
 
     @property
     def hit_rate(self) -> float | None:
         decided = self.reused + self.executed + self.failed
         return self.reused / decided if decided else None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "hit_rate": self.hit_rate}
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +321,21 @@ class Outlook:
     reuse: bool | None
     reasons: tuple[Reason, ...]
     milliseconds: float
+    seconds: float | None = None  # what executing took last, if that was measured
+    depends: str = ""  # where that cannot be said: on what it hangs
+    note: str = ""  # what else a person should know: the text in the saved file is another one
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "number": self.number,
+            "reuse": self.reuse,
+            "reasons": [reason.to_dict() for reason in self.reasons],
+            "milliseconds": self.milliseconds,
+            "seconds": self.seconds,
+            "depends": self.depends,
+            "note": self.note,
+        }
 
 
 #: Names that secrets go by.

@@ -75,6 +75,7 @@ class Applied:
         self.passed: Pass | None = None
         self.off: Reason | None = None
         self.lock = threading.RLock()
+        self.folder = callee.folder  # what its items are kept under
         self._reuse = reuse
         self._flights: dict[bytes, Flight] = {}
         self._closed = False

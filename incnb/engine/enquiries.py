@@ -1,22 +1,37 @@
-"""What a person may ask of a session between cells: the past of a cell, what reuse was worth, what would run now; and
-what a person may say about a cell: marks and accepts.
+"""What a person may ask of a session between cells: why a cell was decided so, what became of all of them, the past of
+a cell, what reuse was worth, what would run now; and what a person may say about a cell: marks and accepts.
 
-Nothing here runs the user's code, and the log is read at the first question, not before.
+Nothing here runs the user's code, and the log is read at the first question that needs it, not before.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from incnb.engine.accepted import Accepting
+from incnb.engine.forget import forget, usage
+from incnb.engine.ledger import Seen
 from incnb.engine.marks import Marks, mark
-from incnb.engine.naming import Known, cells, find
+from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
+from incnb.engine.plan import planned
 from incnb.engine.refresh import Refreshed, refresh
-from incnb.engine.statistics import past_run, percentile, statistics
-from incnb.model import PastRun, Statistics
+from incnb.engine.rows import row
+from incnb.engine.saved_file import SavedCell, differences, in_order, saved_cells
+from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
+from incnb.explain.kept import Forgotten, Usage
+from incnb.explain.past import CellHistory, Stats
+from incnb.explain.plan import Plan
+from incnb.explain.report import Report
+from incnb.explain.rows import Row
+from incnb.explain.why import NothingYet, Why
+from incnb.model import Cell, Decision, Seconds, Status
 
 if TYPE_CHECKING:
     from incnb.engine.session import Session
+
+KEEP = 20
+_CAUSES = 12
 
 
 class Enquiries:
@@ -31,14 +46,69 @@ class Enquiries:
         session = self._session
         return find(wanted, cells(session.history.runs(session.notebook), session.id), session.id)
 
-    def history(self, cell: Known, keep: int) -> list[PastRun]:
-        """The latest `keep` runs of a cell, newest first."""
-        return [past_run(run) for run in cell.runs[: -keep - 1 : -1]]
+    # -- what became of cells
 
-    def statistics(self) -> tuple[Statistics, Statistics]:
-        """Of this session, and of all that the store's log has of every notebook."""
+    def why(self, wanted: str = "") -> Why | NothingYet:
+        """The reasons of the latest decision of a cell, or of the latest decision of all. Raises `NoSuchCell`."""
+        session = self._session
+        if not wanted:
+            decisions = session.decisions
+            if not decisions:
+                return NothingYet("incnb: nothing was decided in this session yet")
+            last = decisions[-1].cell
+            seen = session.ledger.cells.get(cell_key(last.id, last.title))
+            return self._why(seen) if seen is not None else Why(Row("", last.title, decision=decisions[-1]))
+        known = self.cell(wanted)
+        seen = self._seen(known)
+        return self._why(seen) if seen is not None else _from_the_log(known)
+
+    def _why(self, seen: Seen) -> Why:
+        rows, causes, todo = self._session.ledger.cells, dict[str, Row](), [seen]
+        first = row(self._session, seen)
+        while todo and len(causes) < _CAUSES:
+            at = todo.pop(0)
+            found = first if at is seen else causes[at.key]
+            for key in found.blamed:
+                if key in rows and key not in causes and key != seen.key:
+                    causes[key] = row(self._session, rows[key])
+                    todo.append(rows[key])
+        return Why(first, tuple(causes.values()))
+
+    def _seen(self, known: Known) -> Seen | None:
+        found = self._session.ledger.cells
+        return (found.get(cell_key(known.id, "")) if known.id else None) or found.get(cell_key(None, known.title))
+
+    def report(self) -> Report:
+        """What became of the cells of this session."""
+        session = self._session
+        seen = session.ledger.cells
+        order, label = self._order(saved_cells(session.notebook))
+        reuses = [d for d in session.decisions if d.status in (Status.REUSED, Status.CUTOFF)]
+        saved = [d.saved_seconds for d in session.decisions if d.saved_seconds is not None]
+        return Report(
+            tuple(row(session, seen[key]) for key in order),
+            sum(saved) if saved else None,
+            sum(d.saved_seconds is None for d in reuses),
+            session.notebook,
+            label,
+        )
+
+    def _order(self, saved: list[SavedCell] | None) -> tuple[list[str], str]:
+        """The keys of the cells of this session in order, and what the order is."""
+        ledger = self._session.ledger
+        order = in_order(saved, ledger.texts())
+        return (order, "the saved file") if order is not None else (list(ledger.cells), "first execution")
+
+    def history(self, cell: Known, keep: int = KEEP) -> CellHistory:
+        """The latest `keep` runs of a cell, newest first."""
+        return CellHistory(cell.title, tuple(past_run(run) for run in cell.runs[: -keep - 1 : -1]), len(cell.runs))
+
+    def stats(self) -> Stats:
+        """What was reused, of this session and of all that the store's log has of every notebook."""
         runs = self._session.history.runs()
-        return statistics(run for run in runs if run.get("session") == self._session.id), statistics(runs)
+        return Stats(statistics(run for run in runs if run.get("session") == self._session.id), statistics(runs))
+
+    # -- what a person says
 
     def mark(self, cell: Known, *, hard: bool, reason: str) -> Marks:
         """Mark a cell; all of its pending marks. Raises `StoreError`."""
@@ -48,6 +118,27 @@ class Enquiries:
     def accept(self, cell: Known, reason: str) -> Accepting:
         """Accept what differs for a cell. Raises `Refused` or `StoreError`."""
         return self._session.accepted.accept(cell, reason)
+
+    def forget(self, cell: Known) -> Forgotten:
+        """Take out what is saved of a cell."""
+        return forget(self._session, cell)
+
+    def store(self) -> Usage:
+        """What is kept, by cell."""
+        return usage(self._session)
+
+    # -- what would become of them
+
+    def plan(self) -> Plan:
+        """What each cell would do if the notebook ran now."""
+        session = self._session
+        ledger = session.ledger
+        saved = saved_cells(session.notebook)
+        order, label = self._order(saved)
+        notes, differs = differences(saved, ledger.texts(), ledger.others)
+        found = planned(session, order)
+        outlooks = [replace(o, note=notes.get(key, "")) for key, o in zip(order, found, strict=True)]
+        return Plan(tuple(outlooks), session.notebook, label, tuple(differs))
 
     def refresh(self, cell: Known | None) -> tuple[Refreshed, float | None]:
         """The outlook of one cell or of all, and the p95 in ms of all refreshes of all cells in this session."""
@@ -63,3 +154,26 @@ class Enquiries:
     def wait(self) -> int:
         """Wait for background work; the number of jobs waited for. There is no background work yet."""
         return 0
+
+
+def _from_the_log(known: Known) -> Why:
+    """What the log has of the last run of a cell that did not run in this session."""
+    if not known.runs:
+        raise NoSuchCell(known.title, [], ambiguous=False)
+    record = known.runs[-1]
+    run = past_run(record)
+    note = "it has not run in this session; this is its latest run before"
+    if run.status is None or run.reasons is None:
+        return Why(Row("", known.title, id=known.id), note=f"{note}, of which no reason is recorded")
+    saved = record.get("saved")
+    took = Seconds(*(measured(record, name) or 0.0 for name in ("decide", "execute", "restore", "save")))
+    decision = Decision(
+        Cell(0, known.title, known.id),
+        run.status,
+        run.reasons,
+        run.time or 0.0,
+        seconds=took,
+        saved_seconds=float(saved) if isinstance(saved, int | float) else None,
+        items=items_of(record),
+    )
+    return Why(Row("", known.title, id=known.id, decision=decision), note=note)

@@ -185,12 +185,22 @@ def run_record(
         "reasons": [reason.to_dict() for reason in decision.reasons[:SHOWN_REASONS]],
         "seconds": decision.seconds.to_dict(),
         "saved": decision.saved_seconds,
+        "items": _items(decision),
+        "loops": list(decision.items.loops) if decision.items is not None else [],
         "bytes": size,
         "host": socket.gethostname(),
         "attempt": attempt,
         "relied": relied,
         "cleared": cleared,
     }
+
+
+def _items(decision: Decision) -> dict[str, int] | None:
+    """The counts alone: why each item ran is said once, when it ran."""
+    items = decision.items
+    if items is None:
+        return None
+    return {"executed": items.executed, "reused": items.reused, "failed": items.failed, "removed": items.removed}
 
 
 def _texts(value: Any) -> list[str]:

@@ -21,6 +21,7 @@ from incnb.outputs.variables import RESULT, Group, NotSaved, owned_in
 from incnb.store import LoadError, Store, load
 
 INLINE = 64 * 1024
+FEW = 20  # pieces of a small value that are told apart
 _OWN_BASES = sys.stdlib_module_names | {"builtins"}
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -40,7 +41,7 @@ def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple
     record["buffers"] = [store.put_blob(buffer).to_dict() for buffer in group.pickled.buffers]
     record["tree"] = {}
     record["words"] = []
-    if group.size > INLINE and not group.partial:
+    if not group.partial and not group.patched:
         classes: set[str] = set()
         for name in group.names:
             if name == RESULT:
@@ -50,6 +51,8 @@ def group_record(store: Store, group: Group, namespace: dict[str, Any]) -> tuple
                 record["tree"][name] = found.fp
                 classes |= {c.rpartition(":")[2].partition(".")[0] for c in found.met.code}
                 parts = bindings.parts_of(namespace[name]) or {}
+                if group.size <= INLINE and len(parts) > FEW:
+                    continue
                 record["tree"].update({f"{name}{part}": fp for part, fp in parts.items()})
         record["words"] = sorted(classes)
     return record, group.size

@@ -7,10 +7,11 @@ are in its trace; those of a run that was not saved are kept here, since they ar
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine.decide import dependencies
+from incnb.engine.provenance import Provenance
 from incnb.model import Decision, Dependency
 from incnb.store import Store, StoredTrace, StoreError
 
@@ -59,8 +60,18 @@ class Seen:
 class Ledger:
     """The cells of one session, in the order in which they ran first."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: dict[str, Any]) -> None:
         self.cells: dict[str, Seen] = {}
+        self.provenance = Provenance(namespace)
+        self.others: dict[str, str] = {}  # the texts of cells that are not tracked, by their ids or else themselves
+
+    def ran(self, cell_id: str | None, raw: str) -> None:
+        """A cell, tracked or not, begins."""
+        self.others[cell_id or raw.strip()] = raw
+
+    def texts(self) -> list[tuple[str, str | None, str]]:
+        """The tracked cells in the order in which they ran first: key, cell id, text as it ran last."""
+        return [(seen.key, seen.decision.cell.id, seen.raw) for seen in self.cells.values()]
 
     def take(self, tracked: Tracked, decision: Decision, raw: str, producers: dict[str, str]) -> None:
         """A cell has ended. `producers`: the key of the cell that had bound a name before this one ran."""
@@ -68,6 +79,7 @@ class Ledger:
         names = dict.fromkeys(notebook_name(d.locator) or "" for d in relied)
         feeds = tuple((name, producers[name]) for name in names if producers.get(name, tracked.key) != tracked.key)
         past = tracked.past
+        self.provenance.take(tracked, relied)
         self.cells[tracked.key] = Seen(
             tracked.key,
             decision,

@@ -75,6 +75,11 @@ class ItemLoop(Redoing):
     def _item(self) -> str:
         return shorten(repr(self._keys.roots[0]), 60) if self._active else ""
 
+    @property
+    def folder(self) -> str:
+        """What its items are kept under."""
+        return self.spec.code
+
     # -- the items
 
     def items(self, iterable: Iterable[Any]) -> Iterator[Any]:

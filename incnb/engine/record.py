@@ -101,6 +101,7 @@ class Run:
         self._named = Named(self.closure, analysis, self.namespace)
         self.capture: Capture | None = None
         self.watch: Watch | None = None
+        self.left: dict[str, Any] | None = None  # the outputs, as they were written
         self.loops: list[ItemLoop | Applied] = []  # whose items are told apart
         self.scene: Scene | None = None  # where calls of `incnb.map` and `memo` are told apart
         self.recorded: dict[str, set[bytes]] = {}  # the keys of items that this run recorded, by loop
@@ -426,6 +427,7 @@ class Run:
                 "bytes": saved,
             },
         }
+        self.left = trace["outputs"]
         return store.put_trace(self.analysis.code, trace), saved
 
 

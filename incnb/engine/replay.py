@@ -302,7 +302,8 @@ class Replay:
         for reference in _refers(group):
             found[reference] = resolve(reference)
         alone = len(names - {RESULT}) == 1 and not group.get("refers")
-        return PendingGroup(names, bring, self._title, dict(group["tree"]), frozenset(group["words"]), alone)
+        words, needed = frozenset(group["words"]), frozenset(blob.sha256 for blob in blobs({"groups": [group]}))
+        return PendingGroup(names, bring, self._title, dict(group["tree"]), words, alone, needed)
 
     def references(self) -> list[tuple[Any, ...]]:
         """What the saved values refer to in the live namespace."""

@@ -78,10 +78,10 @@ class Session:
         self.raw_cell, self.off, self.faults = "", False, 0
         self._index = 0
         self._producers: dict[str, Producer] = {}
-        self._items: dict[str, Items] = {}
+        self.items: dict[str, Items] = {}
         self.texts: dict[str, Text] = {}
         self.accepted = Accepted(self)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.namespace)
         know_kernel_threads()
 
     @property
@@ -95,6 +95,7 @@ class Session:
         meant = meaning.inlined(self.shell, tree) if isinstance(tree, ast.Module) else tree
         self._trees.append(meant)
         self.seeded.before(meant)
+        self.ledger.provenance.untracked(meant)
         self.pending.notebook_words |= nested_words(meant)
         if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
@@ -163,7 +164,7 @@ class Session:
 
     def items_of(self, loop: str) -> Items:
         """What is known of the items of a loop."""
-        return self._items.setdefault(loop, Items(self.store, loop))
+        return self.items.setdefault(loop, Items(self.store, loop))
 
     def item_fault(self, error: BaseException) -> None:
         """A fault of ours in a loop: it has gone on without us."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from incnb.model import Code, PastRun, Reason, Statistics, Status
+from incnb.model import Code, ItemCounts, PastRun, Reason, Statistics, Status
 
 _STATUSES = {status.value: status for status in Status}
 REUSED = (Status.REUSED.value, Status.CUTOFF.value)
@@ -18,7 +18,10 @@ def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
     soft: list[float] = []
     saved: list[float] = []
     last: float | None = None
+    items: list[ItemCounts] = []
     for run in runs:
+        told = items_of(run)
+        items += [told] if told is not None else []
         status = str(run.get("status", ""))
         kind = "reused" if status in REUSED else "failed" if status == Status.FAILED.value else "executed"
         counts[kind] += 1
@@ -39,7 +42,19 @@ def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
         percentile(soft, 95),
         sum(saved) if saved else None,
         counts["reused"] - len(saved),
+        sum(one.reused for one in items) if items else None,
+        sum(one.executed + one.failed for one in items) if items else None,
     )
+
+
+def items_of(run: dict[str, Any]) -> ItemCounts | None:
+    """What became of the items of a run's loops, if that was recorded."""
+    told = run.get("items")
+    if not isinstance(told, dict):
+        return None
+    counts = {name: told.get(name) for name in ("executed", "reused", "failed", "removed")}
+    executed, reused, failed, removed = (count if type(count) is int else 0 for count in counts.values())
+    return ItemCounts(executed, reused, failed, removed)
 
 
 def percentile(values: Iterable[float], percent: float) -> float | None:
@@ -57,6 +72,7 @@ def past_run(run: dict[str, Any]) -> PastRun:
         _STATUSES.get(status),
         _reasons(reasons),
         measured(run, "restore" if status in REUSED else "execute"),
+        items_of(run),
     )
 
 

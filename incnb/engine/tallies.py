@@ -25,7 +25,8 @@ def counts(run: Run, *, success: bool) -> ItemCounts | None:
     executed = sum(tally.executed for tally in tallies)
     reused = sum(tally.reused for tally in tallies)
     gone = sum(tally.removed for tally in tallies)
-    return ItemCounts(executed, reused, failed, gone, tuple(why.most_common(MOST_REASONS)))
+    loops = tuple(dict.fromkeys(filter(None, (getattr(loop, "folder", "") for loop in run.loops))))
+    return ItemCounts(executed, reused, failed, gone, tuple(why.most_common(MOST_REASONS)), loops)
 
 
 def one_unit(run: Run) -> list[Reason]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from incnb.explain.words import GLYPHS, seconds, sentence
-from incnb.model import Outlook, PastRun, Reason, Statistics, shorten
+from incnb.model import ItemCounts, Outlook, PastRun, Reason, Statistics, shorten
 
 TARGET = "p95 under 100 ms for 100 cells"
 _CANDIDATES = 8
@@ -22,29 +22,45 @@ def cheaper_to_compute(compute: float, restore: float) -> str:
 
 def history_table(title: str, past: Sequence[PastRun], total: int) -> str:
     """The past runs of a cell, newest first."""
+    rows = [history_cells(run) for run in past]
+    if not any(run.items is not None for run in past):
+        rows = [(when, status, took, why) for when, status, took, _, why in rows]
+    return "\n".join([history_head(title, past, total), *columns(rows)])
+
+
+def history_head(title: str, past: Sequence[PastRun], total: int) -> str:
+    """What the table of past runs is about."""
     runs = f"{total} run{'s' if total != 1 else ''} recorded"
-    head = f"{title}: {runs}" + (f", the latest {len(past)}" if len(past) < total else "") + ", newest first"
-    rows = [(_when(run.time), _status(run), _seconds(run.seconds), _why(run.reasons)) for run in past]
-    return "\n".join([head, *_columns(rows)])
+    return f"{title}: {runs}" + (f", the latest {len(past)}" if len(past) < total else "") + ", newest first"
+
+
+def history_cells(run: PastRun) -> tuple[str, ...]:
+    """One past run: when, what became of it, how long it took, its items, and why."""
+    items = "" if run.items is None else f"{run.items.reused} of {_all(run.items)} items reused"
+    return _when(run.time), _status(run), _seconds(run.seconds), items, _why(run.reasons)
 
 
 def statistics_table(session: Statistics, everything: Statistics, name: str = "this session") -> str:
     """What was reused and what it was worth, of a session and of all that is recorded."""
+    return "\n".join(columns(statistics_rows(session, everything, name)))
+
+
+def statistics_rows(session: Statistics, everything: Statistics, name: str = "this session") -> list[tuple[str, ...]]:
+    """The same, row by row; the first is the head."""
     both = (session, everything)
-    rows = [
+    return [
         ("", name, "all recorded"),
         ("cells reused", *(str(s.reused) for s in both)),
         ("cells executed", *(str(s.executed) for s in both)),
         ("cells failed", *(str(s.failed) for s in both)),
         ("hit rate", *("unknown" if s.hit_rate is None else f"{s.hit_rate:.0%}" for s in both)),
-        ("items reused", "-", "-"),
-        ("items executed", "-", "-"),
+        ("items reused", *("-" if s.items_reused is None else str(s.items_reused) for s in both)),
+        ("items executed", *("-" if s.items_executed is None else str(s.items_executed) for s in both)),
         ("decide and restore, last", *(_milliseconds(s.soft_last) for s in both)),
         ("decide and restore, mean", *(_milliseconds(s.soft_mean) for s in both)),
         ("decide and restore, p95", *(_milliseconds(s.soft_p95) for s in both)),
         ("seconds saved, measured", *(_saved(s) for s in both)),
     ]
-    return "\n".join(_columns(rows))
 
 
 def refresh_table(outlooks: Sequence[Outlook], steps: dict[str, float], p95: float | None) -> str:
@@ -59,7 +75,7 @@ def refresh_table(outlooks: Sequence[Outlook], steps: dict[str, float], p95: flo
     parts = ", ".join(f"{name} {_milliseconds(took)}" for name, took in steps.items())
     total = f"{cells} decided as things are now in {_milliseconds(sum(steps.values()))} ({parts}); nothing was run"
     measured = "" if p95 is None else f"; p95 of this session's refreshes {_milliseconds(p95)}, target {TARGET}"
-    return "\n".join([*_columns(rows), total + measured])
+    return "\n".join([*columns(rows), total + measured])
 
 
 def no_such_cell(wanted: str, cells: Sequence[tuple[str, int | None, str | None]], *, ambiguous: bool) -> str:
@@ -120,7 +136,8 @@ def _candidate(title: str, number: int | None, cell_id: str | None) -> str:
     return f"{title!r} ({known})" if known else repr(title)
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of text with the cells of all rows below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
@@ -139,6 +156,10 @@ def _seconds(value: float | None) -> str:
 
 def _milliseconds(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f} ms"
+
+
+def _all(items: ItemCounts) -> int:
+    return items.executed + items.reused + items.failed
 
 
 def _saved(of: Statistics) -> str:

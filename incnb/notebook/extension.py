@@ -8,6 +8,7 @@ from typing import Any
 
 from incnb.analysis.mentions import identifiers
 from incnb.engine import scene
+from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import cell_key
 from incnb.engine.options import Options
 from incnb.engine.session import Session
@@ -49,6 +50,7 @@ class Extension:
         self.session = Session(
             shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict)
         )
+        self.enquiries = Enquiries(self.session)
         self.session.progress = lambda quiet: shower(shell, quiet=quiet)
         scene.present(self.session)
         self.panels = Panels(self)

@@ -8,16 +8,15 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.display import display
 
-from incnb.engine.enquiries import Enquiries
 from incnb.engine.options import OptionError, Options, parse
-from incnb.explain import describe
 from incnb.notebook import verbs
 from incnb.notebook.panel import Panel
+from incnb.notebook.shown import show
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
-VERBS = ("on", "off", "why", *verbs.USAGE, "panel")
+VERBS = ("on", "off", *verbs.USAGE, "panel")
 
 
 @magics_class
@@ -27,7 +26,6 @@ class IncMagics(Magics):
     def __init__(self, shell: Any, extension: Extension):
         super().__init__(shell)
         self._extension = extension
-        self._enquiries = Enquiries(extension.session)
 
     @line_magic("incremental")  # type: ignore[arg-type]
     def incremental_line(self, line: str) -> None:
@@ -36,7 +34,9 @@ class IncMagics(Magics):
         %incremental                       what is tracked, and where results are kept
         %incremental on [OPTIONS]          track every cell from here on; options as of %%incremental
         %incremental off                   track only cells marked %%incremental
-        %incremental why                   the latest decision, with its reasons
+        %incremental why [CELL]            all reasons of the latest decision (of that cell), what was and what is
+        %incremental report                what became of the cells of this session, one line each
+        %incremental plan                  what each cell would do if the notebook ran now, and why; runs nothing
         %incremental history CELL [--keep N]
                                            the latest N runs of a cell (20): when, what was decided, why, how long
         %incremental stats                 what was reused and executed, and the time that saved, as far as measured
@@ -49,7 +49,12 @@ class IncMagics(Magics):
                                            an edit did not change the result: reuse what is saved for everything as
                                            it is now. Say it after the edit and before the cell runs
         %incremental panel                 a live table of the cells: why each ran or was reused; run next time, pin, …
+        %incremental forget CELL           take out of the store what is saved of it: it executes next time
+        %incremental store                 what is kept, by cell, and how much that is
         %incremental wait                  wait for background work
+
+        The questions are functions as well: incnb.why(), incnb.report(), incnb.plan(), incnb.history(CELL),
+        incnb.stats(), incnb.store(), incnb.forget(CELL). Their answers have .to_dict() and .to_frame().
 
         CELL is its --name, its number as in [7], its cell id, or the start of its title (the first comment or line).
         """
@@ -62,9 +67,6 @@ class IncMagics(Magics):
                 raise UsageError(f"incnb: {error}") from None
         elif verb == "off":
             tracker.auto = None
-        elif verb == "why":
-            decisions = self._extension.session.decisions
-            print(describe(decisions[-1]) if decisions else "incnb: nothing was decided in this session yet")
         elif verb == "panel":
             if rest.strip():
                 raise UsageError("incnb: panel takes nothing more: %incremental panel")
@@ -73,7 +75,7 @@ class IncMagics(Magics):
             print(self._extension.status())
         elif verb in verbs.USAGE or verb in verbs.LATER:
             try:
-                print(verbs.follow(verb, rest, self._enquiries))
+                show(self.shell, verbs.follow(verb, rest, self._extension.enquiries))
             except verbs.VerbError as error:
                 raise UsageError(f"incnb: {error}") from None
         else:

@@ -90,6 +90,8 @@ class Tracker(ast.NodeTransformer):
 
     def pre_run_cell(self, info: Any = None) -> None:
         self._cells.append(info)
+        if len(self._cells) == 1 and not getattr(info, "silent", False):
+            self.session.ledger.ran(getattr(info, "cell_id", None), getattr(info, "raw_cell", "") or "")
         self._visited = 0
         if len(self._cells) == 1:
             self._handed_down = None

@@ -1,4 +1,4 @@
-"""`%incremental VERB ARGS`: reads the line, asks the session, and gives back the text to print.
+"""`%incremental VERB ARGS`: reads the line, asks the session, and gives back the answer to show.
 
 A line that cannot be understood, or a cell that is not there, is one `VerbError` with one line.
 """
@@ -10,21 +10,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from incnb.engine.accepted import Refused
-from incnb.engine.enquiries import Enquiries
+from incnb.engine.enquiries import KEEP, Enquiries
 from incnb.engine.naming import Known, NoSuchCell
 from incnb.explain import tables
+from incnb.explain.answer import Answer
 from incnb.model import IncnbError
 
 USAGE = {
+    "why": "why [CELL]",
+    "report": "report",
+    "plan": "plan",
     "history": "history CELL [--keep N]",
     "stats": "stats",
     "mark": "mark CELL --soft|--hard [--reason TEXT]",
     "accept": 'accept CELL --reason "TEXT"',
     "refresh": "refresh [CELL]",
+    "forget": "forget CELL",
+    "store": "store",
     "wait": "wait",
 }
-LATER = ("report", "plan", "forget", "refresher", "store")
-KEEP = 20
+LATER = ("refresher",)
 
 
 class VerbError(IncnbError):
@@ -40,8 +45,8 @@ class Words:
     values: dict[str, str] = field(default_factory=dict)
 
 
-def follow(verb: str, line: str, enquiries: Enquiries) -> str:
-    """Do what a verb asks for; the text to print. Raises `VerbError`."""
+def follow(verb: str, line: str, enquiries: Enquiries) -> Answer | str:
+    """Do what a verb asks for; the answer to show, or the text to print. Raises `VerbError`."""
     if verb in LATER:
         raise VerbError(f"%incremental {verb} is not available in this version of incnb")
     try:
@@ -54,18 +59,41 @@ def follow(verb: str, line: str, enquiries: Enquiries) -> str:
         raise VerbError(f"{verb}: {error}") from None
 
 
-def _history(line: str, enquiries: Enquiries) -> str:
+def _why(line: str, enquiries: Enquiries) -> Answer:
+    return enquiries.why(_read("why", line).cell)
+
+
+def _report(line: str, enquiries: Enquiries) -> Answer:
+    _nothing_more("report", line)
+    return enquiries.report()
+
+
+def _plan(line: str, enquiries: Enquiries) -> Answer:
+    _nothing_more("plan", line)
+    return enquiries.plan()
+
+
+def _history(line: str, enquiries: Enquiries) -> Answer:
     words = _read("history", line, values=("--keep",))
     keep = words.values.get("--keep", str(KEEP))
     if not keep.isdecimal() or int(keep) < 1:
         raise VerbError(f"--keep wants a number of runs, not {keep!r}: %incremental {USAGE['history']}")
     cell = _cell("history", words, enquiries)
-    return tables.history_table(cell.title, enquiries.history(cell, int(keep)), len(cell.runs))
+    return enquiries.history(cell, int(keep))
 
 
-def _stats(line: str, enquiries: Enquiries) -> str:
+def _stats(line: str, enquiries: Enquiries) -> Answer:
     _nothing_more("stats", line)
-    return tables.statistics_table(*enquiries.statistics())
+    return enquiries.stats()
+
+
+def _forget(line: str, enquiries: Enquiries) -> Answer:
+    return enquiries.forget(_cell("forget", _read("forget", line), enquiries))
+
+
+def _store(line: str, enquiries: Enquiries) -> Answer:
+    _nothing_more("store", line)
+    return enquiries.store()
 
 
 def _mark(line: str, enquiries: Enquiries) -> str:
@@ -107,12 +135,17 @@ def _wait(line: str, enquiries: Enquiries) -> str:
     return tables.waited(enquiries.wait())
 
 
-_VERBS: dict[str, Callable[[str, Enquiries], str]] = {
+_VERBS: dict[str, Callable[[str, Enquiries], Answer | str]] = {
+    "why": _why,
+    "report": _report,
+    "plan": _plan,
     "history": _history,
     "stats": _stats,
     "mark": _mark,
     "accept": _accept,
     "refresh": _refresh,
+    "forget": _forget,
+    "store": _store,
     "wait": _wait,
 }
 

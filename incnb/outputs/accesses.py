@@ -53,6 +53,11 @@ class Journal:
         self._seen: set[tuple[str, str]] = set()
         self._looked: set[tuple[str, str, str]] = set()
 
+    @property
+    def changes(self) -> list[Access]:
+        """What was written, made, moved or removed."""
+        return [access for access in self.entries if access.op in _CHANGES]
+
     def opened(self, path: str, flags: int) -> None:
         """A path is about to be opened with these flags of `os.open`."""
         given, full = self._place(path)

@@ -7,6 +7,8 @@ from typing import Any
 
 from incnb.model import redacted
 
+#: Raised by ourselves: somebody asks what became of the cells of this session, or says something about them.
+ASKED = "incnb.asked"
 PROCESSES = frozenset(
     [
         "subprocess.Popen",

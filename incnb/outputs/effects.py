@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from incnb.fingerprint import files, origin
 from incnb.model import Dependency
-from incnb.outputs import file_events, leftovers, seeding, started, strings
+from incnb.outputs import audited, file_events, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
@@ -217,6 +217,8 @@ class Watch:
                 self._note("effect", "it asked for input", "input")
             elif event == "sys._getframe":
                 self._frame(args)
+            elif event == audited.ASKED:
+                self._note("untracked", f"it asks incnb about this session ({args[0]})")
 
     def _variable(self, name: str, setter: FrameType) -> None:
         """A variable was set or deleted; what it is after the cell is an output."""
@@ -429,7 +431,7 @@ def _install() -> None:
 
 
 _WATCHED = file_events.EVENTS | PROCESSES | NETWORK
-_WATCHED |= {"os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe"}
+_WATCHED |= {"os.putenv", "os.unsetenv", "sqlite3.connect", "builtins.input", "sys._getframe", audited.ASKED}
 
 
 def know_kernel_threads() -> None:

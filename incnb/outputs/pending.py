@@ -105,6 +105,7 @@ class PendingGroup:
     tree: dict[str, str] = field(default_factory=dict)
     words: frozenset[str] = frozenset()
     alone: bool = False
+    blobs: frozenset[str] = frozenset()  # what it is loaded from
     placed: Callable[[dict[str, Any]], None] = lambda values: None
 
 

@@ -1,4 +1,14 @@
-"""Traces, items of loops and blobs on disk, the log, and saving and restoring values."""
+"""Traces, items of loops and blobs on disk, the log, and saving and restoring values.
+
+The package can be called: `incnb.store()` is the question what a store holds, beside `incnb.report()` and its like, and
+`incnb.store` is this package as soon as anything imports it. So both are one object: a module of a class of its own,
+which differs from any other module in nothing but that it can be called.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 from incnb.store.disk import BlobRef, Store, StoredTrace
 from incnb.store.items import Entry, Items
@@ -25,3 +35,13 @@ __all__ = [
     "load",
     "prepare",
 ]
+
+
+class _Asked(ModuleType):
+    """This package. The answer comes from above, where it is looked for by name when somebody asks."""
+
+    def __call__(self) -> Any:
+        return import_module(f"{self.__name__.partition('.')[0]}.notebook.questions").store()
+
+
+sys.modules[__name__].__class__ = _Asked

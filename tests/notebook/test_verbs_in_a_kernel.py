@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -34,7 +35,9 @@ def test_a_mark_and_an_accept_survive_a_restart(notebook: Notebook) -> None:
         nb.run(edited)
         assert nb.status(cell) == "executed" and nb.reason == "marked cell"
         assert nb.status(cell) == "reused" and nb.reason == "contained"
-        assert nb.run("%incremental history cell --keep 2").stdout.splitlines()[2].endswith("it was marked: hard")
+        shown = nb.run("%incremental history cell --keep 2").displays[0]
+        assert shown["text/plain"].splitlines()[2].endswith("it was marked: hard")
+        assert "it was marked: hard" in shown["text/html"]
 
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
@@ -72,3 +75,43 @@ def test_a_failed_accept_or_mark_is_one_line_and_no_traceback(notebook: Notebook
         run = nb.run("%incremental accept big", allow_error=True)
         assert run.error is None or run.error[0] == "UsageError"
         assert "accept wants a reason" in run.stderr and len(run.stderr.strip().splitlines()) == 1
+
+
+QUESTIONS = ("why", "why one", "report", "plan", "history one", "stats", "store", "forget one")
+
+
+def test_answers_are_shown_as_html_with_text_beside_it(notebook: Notebook) -> None:
+    with notebook.kernel() as nb:
+        nb.run("%%incremental --name one\na = '<b>bold</b>'\na")
+        nb.run("%%incremental --name '<i>two</i>'\nb = a")
+        nb.run("import incnb")
+        for question in QUESTIONS:
+            run = nb.run(f"%incremental {question}")
+            (shown,) = run.displays
+            assert shown["text/plain"].strip() and not run.stdout and not run.stderr, question
+            check_markup(shown["text/html"])
+            verb, _, cell = question.partition(" ")
+            asked = nb.run(f"incnb.{verb}({cell!r})" if cell else f"incnb.{verb}()").result
+            assert asked is not None and asked["text/plain"].strip(), question
+            check_markup(asked["text/html"])
+        assert nb.status("%%incremental --name one\na = '<b>bold</b>'\na") == "executed", "it was forgotten"
+
+
+def test_a_report_shown_in_a_cell_that_is_tracked_breaks_nothing(notebook: Notebook) -> None:
+    with notebook.kernel() as nb:
+        nb.run("%incremental on")
+        assert nb.status("x = 1") == "executed"
+        shows = "import incnb\ndisplay(incnb.report())\nincnb.why()"
+        for _ in range(2):
+            assert nb.status(shows) == "executed"
+            assert "it asks incnb about this session" in nb.decision["reasons"][-1]["detail"]
+        assert nb.status("y = x + 1") == "executed" and nb.status("y = x + 1") == "reused"
+        assert nb.run("%incremental report").displays and nb.status("x = 1") == "reused"
+
+
+def check_markup(markup: str) -> None:
+    """No script, no colour of our own, and nothing of the user's that is not escaped."""
+    assert "<script" not in markup and "<b>bold" not in markup and "<i>two" not in markup
+    assert not re.findall(r"#[0-9a-fA-F]{3,8}\b", re.sub(r"&#x?[0-9a-f]+;", "", markup)), markup
+    colours = re.findall(r"(?<![-\w])color:\s*([^;\"]+)", markup)
+    assert colours and all(c == "currentColor" or c.startswith("var(--jp-") for c in colours), colours

@@ -1,0 +1,196 @@
+"""What cells hand to each other in a plan: who would have made each name, file and state by the turn of a cell.
+
+`doubt` answers for one dependency of one cell: the same as recorded (`SAME`), to be compared with what is there now
+(`LIVE`), or not to be known, with the reason in words.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from incnb.dependencies import ambient, file, sharing
+from incnb.engine.ledger import TraceName
+from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
+from incnb.engine.provenance import Made, Origin
+from incnb.model import Dependency, Kind
+from incnb.outputs.variables import RESULT
+
+if TYPE_CHECKING:
+    from incnb.dependencies import Environment
+    from incnb.engine.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why something cannot be known, and the cell that it hangs on."""
+
+    text: str
+    title: str = ""
+
+
+class Hands:
+    """Goes through the cells with the plan."""
+
+    SAME: Final = Doubt("the same")
+    LIVE: Final = Doubt("as it is now")
+
+    def __init__(self, session: Session, environment: Environment):
+        self._session = session
+        self._environment = environment
+        self._past = session.ledger.provenance
+        self._stands: dict[Place, Origin | Doubt] = {}  # what the cells of the plan have made so far
+        self._held: dict[tuple[str, str], dict[str, str]] = {}  # fingerprints of what a trace holds
+        self._files: dict[str, str] = {}  # digests of files that cells before would have put back
+        self._anything: Doubt | None = None  # a cell that would run and may write any file
+
+    # -- what a cell leaves
+
+    def reused(self, key: str, trace: TraceName, made: Made, outputs: dict[str, Any]) -> None:
+        """A cell would be reused by this trace."""
+        origin = Origin(key, trace)
+        loose = self._unsteady(key, outputs)
+        state = dict[Place, Origin]()
+        self._past.leave(state, made, origin)
+        self._stands.update(state)
+        self._stands.update(loose)
+        held: dict[str, str] = {}
+        for group in outputs.get("groups", []):
+            if not group.get("words"):
+                held.update(group.get("tree", {}))
+        self._held[trace.code, trace.id] = held
+        for one in outputs.get("files", []):
+            self._files[os.path.abspath(str(one["path"]))] = str(one["digest"])
+
+    def _unsteady(self, key: str, outputs: dict[str, Any]) -> dict[Place, Doubt]:
+        """What would hold objects of inputs that somebody else has made since it was recorded."""
+        found: dict[Place, Doubt] = {}
+        fed = self._past.fed.get(key, {})
+        for group in outputs.get("groups", []):
+            for reference in group.get("refers", []):
+                place = (str(reference[0] or ""), str(reference[1]))
+                stands = self._stands.get(place, self._past.origins.get(place))
+                if stands != fed.get(place) and (stands is not None or fed.get(place) != Origin("-")):
+                    doubt = Doubt(f"depends on {_shown(place)}, parts of which it would hold")
+                    found |= {("", str(name)): doubt for name in group["names"] if name != RESULT}
+        return found
+
+    def put_back(self, again: list[dict[str, Any]]) -> None:
+        """These files are missing and would be there again."""
+        for one in again:
+            path = os.path.abspath(str(one["path"]))
+            self._stands[FILE, path] = Doubt(f"depends on {one['path']}, which would be put back")
+
+    def run(self, key: str, title: str, would: str, made: Made, *, perhaps: bool) -> None:
+        """A cell would run, or may."""
+        doubt = Doubt(f"depends on {title}, which {would}", title)
+        maybe = Doubt(f"depends on whether {title}, which {would}, changes it in place", title)
+        changed = set(made.changed)
+        if perhaps:
+            read = self._past.fed.get(key, {})
+            may = {place for place in read if place[0] not in (FILE, AMBIENT) and self._past.may_change(place)}
+            self._stands.update(dict.fromkeys(self._past.aliases.of(may), maybe))
+        self._stands.update(dict.fromkeys(self._past.aliases.of(changed), doubt))
+        self._stands.update(dict.fromkeys(made.bound, doubt))
+        for place in made.bound:
+            if place[0] == FILE:
+                self._files.pop(place[1], None)
+        if made.anything:
+            self._anything = Doubt(f"depends on {title}, which {would} and may write any file", title)
+
+    # -- what a cell meets
+
+    def doubt(self, key: str, trace: str, dependency: Dependency) -> Doubt:
+        """How one dependency of a cell is to be judged when its turn comes."""
+        if dependency.kind is Kind.FILE:
+            return self._of_file(dependency)
+        if dependency.kind is Kind.MODULE:
+            return self._of_module(dependency)
+        answers = [self._of_place(key, trace, dependency, place) for place in places_of(dependency)]
+        unknown = next((a for a in answers if a is not self.SAME and a is not self.LIVE), None)
+        if unknown is not None:
+            return unknown
+        if answers and all(a is self.SAME for a in answers):
+            return self.SAME
+        if any(a is self.SAME for a in answers):
+            return self._of_sharing(dependency, answers)
+        return self.LIVE
+
+    def _of_sharing(self, dependency: Dependency, answers: list[Doubt]) -> Doubt:
+        """What inputs share of which only some are there now: what is brought back shares what it shared."""
+        there = [at for at, a in zip(sharing.named(dependency.locator), answers, strict=True) if a is self.LIVE]
+        alone = len(there) < 2 or self._environment.resolve(Kind.VALUE, sharing.locator(there)).fp == sharing.nothing()
+        if dependency.fp == sharing.nothing() and alone:
+            return self.SAME
+        return Doubt(f"depends on what {', '.join(sharing.named(dependency.locator))} share")
+
+    def _of_place(self, key: str, trace: str, dependency: Dependency, place: Place) -> Doubt:
+        stands = self._stands.get(place)
+        if isinstance(stands, Doubt):
+            return stands
+        live = self._past.origins.get(place)
+        if stands is None:
+            return self._of_nobody(key, place, live)
+        held = self._held.get((stands.trace.code, stands.trace.id), {}) if stands.trace is not None else {}
+        if dependency.kind is Kind.VALUE and held.get(dependency.locator) == dependency.fp:
+            return self.SAME
+        seen = self._session.ledger.cells[key]
+        mine = stands.trace is not None and seen.trace is not None and seen.trace.id == trace
+        if mine and self._past.fed.get(key, {}).get(place) == stands:
+            return self.SAME
+        if live == stands and place not in self._past.loose:
+            return self.LIVE
+        what = _shown(place)
+        if live is not None and live.key in self._session.ledger.cells:
+            return Doubt(f"depends on {what}, which {self._title(live.key)} has changed since")
+        return Doubt(f"depends on {what}, which was changed since by a cell that is not tracked")
+
+    def _of_nobody(self, key: str, place: Place, live: Origin | None) -> Doubt:
+        """Nobody before this cell makes it: it is what it is now, if this cell or a later one did not make that."""
+        if live is None or live.certain:
+            return self.LIVE
+        if live.key:
+            who = "it" if live.key == key else self._title(live.key)
+            return Doubt(f"depends on {_shown(place)}, which is what {who} left of it", self._title(live.key))
+        return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked makes or may change")
+
+    def _of_file(self, dependency: Dependency) -> Doubt:
+        if self._anything is not None:
+            return self._anything
+        path = path_of(dependency.locator)
+        folder = self._stands.get((AMBIENT, ambient.FOLDER))
+        if isinstance(folder, Doubt) and not os.path.isabs(dependency.locator):
+            return folder
+        if path == os.path.abspath(dependency.locator) and self._files.get(path) == dependency.fp:
+            return self.SAME
+        whole = dependency.locator.startswith((file.LISTING, file.GLOB, file.PATH_GLOB))
+        return self.of_path(path, inside=whole) or self.LIVE
+
+    def of_path(self, path: str, *, inside: bool = False) -> Doubt | None:
+        """Why what is at a path, or inside a folder, is not known; None if it is what it is now."""
+        path = os.path.abspath(path)
+        for place, stands in self._stands.items():
+            if place[0] == FILE and isinstance(stands, Doubt):
+                other = place[1]
+                if other == path or path.startswith(other + os.sep) or (inside and other.startswith(path + os.sep)):
+                    return stands
+        return None
+
+    def _of_module(self, dependency: Dependency) -> Doubt:
+        module = dependency.locator.removesuffix(" (file)")
+        for place, stands in self._stands.items():
+            if place[0] == module and isinstance(stands, Doubt):
+                return stands
+        return self.LIVE
+
+    def _title(self, key: str) -> str:
+        seen = self._session.ledger.cells.get(key)
+        if seen is None:
+            return "another cell"
+        return seen.decision.cell.title + (f" [{seen.number}]" if seen.number is not None else "")
+
+
+def _shown(place: Place) -> str:
+    module, name = place
+    return name if module in ("", AMBIENT, FILE) else f"{module}:{name}"
