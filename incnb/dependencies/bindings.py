@@ -211,12 +211,16 @@ def source_of(value: Any) -> tuple[str | None, str]:
         return None, ""
     try:
         lines, first = inspect.getsourcelines(value)
-        file = str(inspect.getsourcefile(value) or "")
-    except (OSError, TypeError, IndexError, SyntaxError):
+        source = redacted("".join(lines)[:SOURCE_LIMIT])
+        if isinstance(value, types.FunctionType):
+            known = origin.function_origin(value)
+            file = inspect.unwrap(value).__code__.co_filename
+        else:
+            known = origin.class_origin(value)
+            file = str(getattr(sys.modules.get(value.__module__), "__file__", ""))
+        return source, f"{_relative(file)}:{first or 1}" if known == "project" and file.endswith(".py") else ""
+    except Exception:  # of whoever loaded the module: it is for people only
         return None, ""
-    source = redacted("".join(lines)[:SOURCE_LIMIT])
-    known = origin.function_origin(value) if isinstance(value, types.FunctionType) else origin.class_origin(value)
-    return source, f"{_relative(file)}:{first or 1}" if known == "project" and Path(file).is_file() else ""
 
 
 def _relative(file: str) -> str:

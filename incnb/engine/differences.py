@@ -22,6 +22,7 @@ from incnb.model import Change, Dependency, Kind, redacted, shorten
 _BUILTIN = "builtin"
 _PLACE = "place"
 _LINKS = 12  # of a chain
+_SMALL = 40  # characters that say more than what of them differs
 
 
 class Maker(Protocol):
@@ -119,9 +120,15 @@ def in_short(told: Change) -> str:
         sort = "" if told.now.endswith("()") or not told.diff else "class"
         found = [sort, told.place, f"{lines} line{'s' if lines != 1 else ''}" if lines else ""]
         return f"changed ({', '.join(filter(None, found))})" if any(found) else "changed"
-    if told.parts:
+    both = f"changed: {told.was} → {told.now}" if told.was and told.now and told.was != told.now else ""
+    if told.parts and not (both and _is_all(told.was) and _is_all(told.now) and told.parts[0][0] not in "[."):
         return shorten(f"changed: {'; '.join(told.parts)}")
-    return f"changed: {told.was} → {told.now}" if told.was and told.now and told.was != told.now else "changed"
+    return both or "changed"
+
+
+def _is_all(shown: str) -> bool:
+    """Whether a short text of a collection shows all that is in it."""
+    return shown[:1] in "[({" and len(shown) <= _SMALL
 
 
 def edited(title: str, was: str, now: str) -> Change:
