@@ -85,7 +85,8 @@ class Dependency:
 
     `shown` is a short text for people, `source` the text of a function, `parts` fingerprints of pieces by name, `via`
     the locator of what led here (`features` when it is features() that calls this), empty for the cell itself. `stamp`
-    is the identity of a file: while it stands, the content does.
+    is the identity of a file: while it stands, the content does. `made` is what a larger value is made of, and where
+    code lies: nothing is decided by it, differences are told by it.
     """
 
     kind: Kind
@@ -96,6 +97,7 @@ class Dependency:
     parts: dict[str, str] | None = None
     via: str = ""
     stamp: str = ""
+    made: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         out: dict[str, Any] = {"kind": self.kind.value, "locator": self.locator, "fp": self.fp, "shown": self.shown}
@@ -107,6 +109,8 @@ class Dependency:
             out["via"] = self.via
         if self.stamp:
             out["stamp"] = self.stamp
+        if self.made is not None:
+            out["made"] = self.made
         return out
 
     @classmethod
@@ -120,6 +124,7 @@ class Dependency:
             data.get("parts"),
             data.get("via", ""),
             data.get("stamp", ""),
+            data.get("made"),
         )
 
 
@@ -127,8 +132,9 @@ class Dependency:
 class Change:
     """One dependency as it was when the cell was recorded, beside what it is now; texts for people, secrets left out.
 
-    `moved` None: cannot be told. `place` is file and line of code, `diff` a unified diff of its text, `parts` say in
-    words what of a larger thing moved (`column 'b' changed`).
+    `moved` None: cannot be told. `place` is file and line of code, or the cell that defines it, `diff` a unified diff
+    of its text, `parts` say in words what of a larger thing moved (`column 'b' changed`), `chain` what led to it,
+    nearest first and in words (`features()`, `load flights [3]`).
     """
 
     kind: str
@@ -140,6 +146,7 @@ class Change:
     place: str = ""
     diff: str = ""
     parts: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -152,6 +159,7 @@ class Change:
             "place": self.place,
             "diff": self.diff,
             "parts": list(self.parts),
+            "chain": list(self.chain),
         }
 
 
@@ -339,7 +347,7 @@ class Outlook:
 
 
 #: Names that secrets go by.
-SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH", re.IGNORECASE)
+SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _ASSIGNED: Final = re.compile(
     rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)["'].*|(%env\s+\w*(?:{SECRET.pattern})\w*[=\s]\s*)\S.*""",

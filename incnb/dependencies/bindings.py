@@ -15,6 +15,7 @@ import types
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from incnb.analysis.records import read_of
@@ -23,7 +24,7 @@ from incnb.fingerprint.code import Read
 from incnb.fingerprint.door import encode, encode_with
 from incnb.fingerprint.encoder import ATOMS, follow, render
 from incnb.fingerprint.graph import NODE_LIMIT
-from incnb.model import Kind, redacted, shorten
+from incnb.model import SECRET, SOURCE_LIMIT, Kind, redacted, shorten
 
 
 @dataclass(slots=True)
@@ -190,14 +191,41 @@ def _is_plain(value: Any) -> bool:
     return all(type(p) in (int, float, bool, str, type(None)) for p in parts)
 
 
-def source_of(value: Any) -> str | None:
-    """The source text of a function or class, where it can be had."""
+def show_as(name: str, value: Any) -> str:
+    """The same for a value that goes by a name: of what may be a secret, only numbers too short to be one."""
+    if SECRET.search(name) and type(value) not in (float, bool, type(None)) and not _is_short(value):
+        return ""
+    return show(value)
+
+
+def _is_short(value: Any) -> bool:
+    return value is ABSENT or isinstance(value, types.FunctionType | type) or (type(value) is int and abs(value) < 1000)
+
+
+def source_of(value: Any) -> tuple[str | None, str]:
+    """The text of a function or class without secrets, and its place (`utils.py:14`); what of it can be had.
+
+    The notebook's own has no place: the files of its cells mean nothing to a person.
+    """
     if not isinstance(value, types.FunctionType | type):
-        return None
+        return None, ""
     try:
-        return inspect.getsource(value)
-    except (OSError, TypeError, IndexError, SyntaxError):
-        return None
+        lines, first = inspect.getsourcelines(value)
+        source = redacted("".join(lines)[:SOURCE_LIMIT])
+        if isinstance(value, types.FunctionType):
+            known = origin.function_origin(value)
+            file = inspect.unwrap(value).__code__.co_filename
+        else:
+            known = origin.class_origin(value)
+            file = str(getattr(sys.modules.get(value.__module__), "__file__", ""))
+        return source, f"{_relative(file)}:{first or 1}" if known == "project" and file.endswith(".py") else ""
+    except Exception:  # of whoever loaded the module: it is for people only
+        return None, ""
+
+
+def _relative(file: str) -> str:
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def parts_of(value: Any) -> dict[str, str] | None:

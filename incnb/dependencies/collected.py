@@ -84,9 +84,10 @@ class Collected:
         if resolved.fp is None:
             self.missing.append(((kind, locator), resolved.detail))
         value = resolved.value
-        shown = resolved.shown or bindings.show(value)
-        source = bindings.source_of(value) if kind is Kind.CODE else None
-        dependency = Dependency(kind, locator, resolved.fp or "", shown, source, None, via)
+        shown = resolved.shown or bindings.show_as(locator, value)
+        source, place = bindings.source_of(value) if kind is Kind.CODE else (None, "")
+        made = {"place": place} if place else None
+        dependency = Dependency(kind, locator, resolved.fp or "", shown, source, None, via, "", made)
         self.found[kind, locator] = Found(dependency, value)
 
     def knows(self, code: types.CodeType) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 from incnb import config
 from incnb.config import Config, contents, is_simple
 from incnb.dependencies import bindings
+from incnb.dependencies.anatomy import anatomy
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint import ABSENT, Unfingerprintable, fingerprint
 from incnb.fingerprint.code import Read
@@ -29,7 +30,6 @@ from incnb.model import Dependency, Kind, shorten
 TYPE = bindings.TYPE
 PRESENCE = bindings.PRESENCE
 ASKED = "--config "
-PARTS_LIMIT = 200
 _SECRETS = ("passw", "secret", "token", "apikey", "api_key", "credential", "private", "pwd", "passphrase")
 
 Steps = tuple[tuple[str, Any], ...]
@@ -92,7 +92,8 @@ def _value(value: Any, last: Steps = ()) -> Resolved:
         return Resolved(Kind.CONFIG, None, f"cannot be fingerprinted: {error}", "", value)
     if any(_is_secret(str(key)) for _, key in last):
         return Resolved(Kind.CONFIG, fp, "", "", None)
-    shown = f"a Config of {len(contents(value))}" if type(value) is Config else bindings.show(value)
+    name = str(last[-1][1]) if last else ""
+    shown = f"a Config of {len(contents(value))}" if type(value) is Config else bindings.show_as(name, value)
     return Resolved(Kind.CONFIG, fp, "", shown, value)
 
 
@@ -123,33 +124,6 @@ def _said(error: BaseException) -> str:
         return str(error)
     except Exception:  # of the user's own __str__
         return ""
-
-
-def parts(value: Config) -> dict[str, str]:
-    """The fingerprints of the values at the ends of all paths, by path; of the first some."""
-    found: dict[str, str] = {}
-    todo: list[tuple[str, Any]] = [("", value)]
-    while todo and len(found) < PARTS_LIMIT:
-        path, part = todo.pop(0)
-        if type(part) is Config:
-            todo[:0] = [(f"{path}[{key!r}]", inner) for key, inner in contents(part).items()]
-        else:
-            found[path] = _value(part).fp or ""
-    return found
-
-
-def difference(before: dict[str, str], now: Any) -> str:
-    """Which path of a Config is the first that is not as it was, in words; empty when that cannot be told."""
-    if type(now) is not Config:
-        return ""
-    after = parts(now)
-    for path in [*before, *after]:
-        if before.get(path) != after.get(path):
-            if path not in after:
-                return f"{path} is gone"
-            shown = resolve(f"config{path}", lambda module, name: {"config": now}).shown
-            return f"{path} {'is new' if path not in before else 'changed'}" + (f", {shown} now" if shown else "")
-    return ""
 
 
 # -- how its dependencies are found while a cell runs
@@ -239,9 +213,9 @@ class Readings:
                     continue
                 if resolved.fp is None:
                     self.problems.append(f"{locator} {resolved.detail}")
-                told = parts(read) if what == "all" else None
-                shown = resolved.shown
-                self._noted[locator] = Dependency(Kind.CONFIG, locator, resolved.fp or "", shown, None, told)
+                fp, shown = resolved.fp or "", resolved.shown
+                made = anatomy(read) if what == "all" else None
+                self._noted[locator] = Dependency(Kind.CONFIG, locator, fp, shown, made=made)
         except Exception as error:  # never in the way of the user's reading
             self.problems.append(f"a read of {places[0].locator} could not be kept ({type(error).__name__})")
 

@@ -125,7 +125,7 @@ def size_of(size: float) -> str:
         if size < 1000 or unit == "GB":
             break
         size /= 1000
-    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+    return f"{size:.0f} {unit if size != 1 else 'byte'}" if unit == "bytes" else f"{size:.1f} {unit}"
 
 
 @lru_cache(4096)

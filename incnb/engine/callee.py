@@ -17,6 +17,7 @@ import xxhash
 
 from incnb.config import Config, ConfigError
 from incnb.dependencies import Closure, Environment, Found, Resolved, bindings, config
+from incnb.dependencies.anatomy import anatomy
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read, code_token
 from incnb.fingerprint.encoder import follow
@@ -63,8 +64,8 @@ class Callee:
         if self.settings is not None:
             environment.given[CONFIG] = lambda: settled(self.settings)
             now = closure.add(Kind.CONFIG, CONFIG)
-            parts = config.parts(now.value) if type(now.value) is Config else None
-            told = Dependency(Kind.CONFIG, CONFIG, now.fp or "", now.shown, None, parts)
+            made = anatomy(now.value) if type(now.value) is Config else None
+            told = Dependency(Kind.CONFIG, CONFIG, now.fp or "", now.shown, made=made)
             closure.found[Kind.CONFIG, CONFIG] = Found(told, now.value)
         return closure
 

@@ -7,12 +7,14 @@ something only while what comes before it holds: `utils.clean` says nothing once
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from incnb.dependencies import Environment, Resolved, bindings, config, file, source
+from incnb.dependencies import Environment, Resolved, config, file, source
+from incnb.engine.differences import Makers, explained, in_short, links
 from incnb.engine.options import TIMED, Options
-from incnb.model import Code, Dependency, Kind, Reason
+from incnb.explain.words import named
+from incnb.model import Code, Dependency, Kind, Reason, shorten
 from incnb.store import Store, StoredTrace, StoreError
 
 _CODES = {
@@ -28,6 +30,12 @@ _CODES = {
     Kind.SOURCE: Code.SOURCE,
     Kind.VERSION: Code.VERSION,
 }
+
+#: What people would name first of all that a cell relied on.
+_NAMED = (Kind.VALUE, Kind.CODE, Kind.CONFIG, Kind.FILE, Kind.SOURCE, Kind.ENV, Kind.MODULE, Kind.PACKAGE, Kind.PYTHON)
+SHOWN = 3
+
+Mismatch = tuple[Dependency, Resolved]
 
 
 @dataclass(slots=True)
@@ -48,11 +56,14 @@ def declarations(options: Options) -> dict[str, str]:
 
 
 def look_up(
-    store: Store, code: str, environment: Environment, options: Options, producer: Callable[[str], list[str]]
+    store: Store, code: str, environment: Environment, options: Options, makers: Makers, own: str | None = None
 ) -> Answer:
-    """Find a contained trace of this cell code; the reasons of a miss are those of the latest readable one."""
+    """Find a contained trace of this cell code. The reasons of a miss are those of the trace `own`, by its id, or else
+    of the latest readable one."""
     answer = Answer()
     damaged: list[Reason] = []
+    against: list[Reason] = []
+    mismatch: Mismatch | None = None
     try:
         for stored in store.traces(code):
             if stored.data is None:
@@ -62,23 +73,39 @@ def look_up(
             if stored.data.get("code") != code:
                 damaged.append(Reason(Code.STORE_UNREADABLE, "store", stored.id, "it belongs to another cell"))
                 continue
-            mismatch = first_mismatch(dependencies(stored), environment, options)
-            against = against_policy(stored, options) if mismatch is None else None
-            if against is not None:
-                if answer.latest is None:
-                    answer.latest, answer.reasons = stored, [against]
-                continue
-            if mismatch is None:
+            relied = dependencies(stored)
+            differs = first_mismatch(relied, environment, options)
+            policy = against_policy(stored, options) if differs is None else None
+            if differs is None and policy is None:
                 answer.trace = stored
-                answer.reasons = [Reason(Code.CONTAINED, "", "", "")]
+                answer.reasons = [Reason(Code.CONTAINED, "", "", as_it_was(relied))]
                 return answer
-            if answer.latest is None:
-                answer.latest = stored
-                answer.reasons = [explain(*mismatch, dependencies(stored), producer)]
+            if answer.latest is None or stored.id == own:
+                answer.latest, mismatch, against = stored, differs, [policy] if policy is not None else []
     except StoreError as error:
         return Answer(None, [Reason(Code.STORE_UNREADABLE, "store", "", str(error))])
-    answer.reasons += damaged
+    if mismatch is not None and answer.latest is not None:
+        against = [explain(*mismatch, dependencies(answer.latest), makers)]
+    answer.reasons = [*against, *damaged]
     return answer
+
+
+def as_it_was(relied: list[Dependency]) -> str:
+    """The things that people would name first of those that a trace relied on."""
+    told = [d for d in relied if d.kind in _NAMED and d.shown != "builtin" and " of " not in d.locator]
+    things = [d for d in told if d.kind not in _NAMED[-2:]] or told
+    names = list(dict.fromkeys(thing(d) for d in things))[:SHOWN]
+    more = len(relied) - len(names)
+    return shorten(", ".join(names)) + (f" and {more} more" if more else "")
+
+
+def thing(dependency: Dependency) -> str:
+    """What people call a dependency."""
+    if dependency.kind is Kind.PYTHON:
+        return f"Python {dependency.shown}"
+    if dependency.kind is Kind.PACKAGE:
+        return dependency.shown or dependency.locator
+    return named(dependency.locator) + ("()" if dependency.shown.endswith("()") else "")
 
 
 def dependencies(stored: StoredTrace) -> list[Dependency]:
@@ -90,7 +117,9 @@ def against_policy(stored: StoredTrace, options: Options) -> Reason | None:
     data = stored.data or {}
     age = time.time() - float(data.get("created", 0.0))
     if options.ttl is not None and not 0 <= age < options.ttl:
-        return Reason(Code.EXPIRED, "", "--ttl", f"saved {age / 3600:.1f} hours ago, --ttl is {options.ttl / 3600:.1f}")
+        return Reason(
+            Code.EXPIRED, "", "--ttl", f"saved {age / 3600:.1f} hours ago, --ttl is {options.ttl / 3600:.1f} hours"
+        )
     allowed = options.allow | (TIMED if options.ttl is not None else frozenset())
     for effect in data.get("effects", []):
         if effect not in allowed:
@@ -98,9 +127,7 @@ def against_policy(stored: StoredTrace, options: Options) -> Reason | None:
     return None
 
 
-def first_mismatch(
-    recorded: list[Dependency], environment: Environment, options: Options
-) -> tuple[Dependency, Resolved] | None:
+def first_mismatch(recorded: list[Dependency], environment: Environment, options: Options) -> Mismatch | None:
     """The first thing that is not as recorded, what a person declared on the cell included."""
     asked = [d.locator for d in recorded if d.locator.startswith(config.ASKED) and d.kind is Kind.CONFIG]
     if set(asked) != set(environment.asked):
@@ -116,7 +143,7 @@ def first_mismatch(
     return first_difference(recorded, environment)
 
 
-def first_difference(recorded: list[Dependency], environment: Environment) -> tuple[Dependency, Resolved] | None:
+def first_difference(recorded: list[Dependency], environment: Environment) -> Mismatch | None:
     """The first recorded dependency that does not resolve as recorded, with what it resolves to."""
     for dependency in recorded:
         if dependency.kind is Kind.VERSION:
@@ -141,25 +168,18 @@ def _expressions(locators: Iterable[str]) -> str:
     return ", ".join(locator.removeprefix(config.ASKED) for locator in locators) or "none"
 
 
-def explain(was: Dependency, now: Resolved, recorded: list[Dependency], producer: Callable[[str], list[str]]) -> Reason:
+def explain(was: Dependency, now: Resolved, recorded: list[Dependency], makers: Makers) -> Reason:
     """The reason for one mismatch: what changed, from what to what, and what led to it."""
-    detail = "changed"
+    made_by = makers(was.locator)
+    detail, told = "changed", None
     if now.fp is None:
         detail = now.detail or "changed"
     elif was.kind in (Kind.FILE, Kind.ENV) and now.detail == "deleted":
         detail = "deleted"
     elif now.detail == "deleted":
-        detail = "not-yet-run" if not producer(was.locator) else "deleted"
-    elif was.kind is not Kind.CODE and now.detail != "not loaded yet":
-        shown = now.shown or bindings.show(now.value)
-        if was.shown and shown and was.shown != shown:
-            detail = f"changed: {was.shown} → {shown}"
-        if was.parts is not None and was.kind is Kind.CONFIG and (first := config.difference(was.parts, now.value)):
-            detail = f"changed: {first}"
-    by_locator = {d.locator: d for d in recorded}
-    chain: list[str] = []
-    at = was.via
-    while at and at not in chain and len(chain) < 12:
-        chain.append(at)
-        at = by_locator[at].via if at in by_locator else ""
-    return Reason(_CODES[was.kind], was.kind.value, was.locator, detail, (*chain, *producer(was.locator)))
+        detail = "not-yet-run" if not made_by else "deleted"
+    elif now.detail != "not loaded yet":
+        told = explained(was, now, recorded, made_by)
+        detail = in_short(told) if told is not None else "changed"
+    causes = (*links(was, recorded), *(maker.title for maker in made_by))
+    return Reason(_CODES[was.kind], was.kind.value, was.locator, detail, causes, told)

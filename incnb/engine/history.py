@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from incnb.model import Decision
+from incnb.model import Code, Decision, Reason
 from incnb.store import Store, StoreError
 
 SHOWN_REASONS = 4
@@ -32,6 +32,7 @@ class Past:
     attempt: str = ""  # digest of the dependencies of a failed attempt
     relied: tuple[tuple[str, str, str], ...] = ()  # kind, locator and fingerprint of what it met while it ran
     trace_code: str = ""  # under which the trace is kept
+    reasons: tuple[Reason, ...] = ()
 
 
 class History:
@@ -41,6 +42,7 @@ class History:
         self._store = store
         self._cells: dict[tuple[str, str], Past] = {}
         self._failed: dict[str, Past] = {}
+        self._traces: dict[tuple[str, str], str] = {}
         self._runs: list[dict[str, Any]] = []
         self._marks: dict[str, dict[str, Any]] = {}
         self._cleared: set[str] = set()
@@ -94,7 +96,10 @@ class History:
             self._marks.pop(mark, None)
         relied = tuple((str(k), str(at), str(fp)) for k, at, fp in record.get("relied", ()))
         attempt, trace = str(record.get("attempt", "")), record.get("trace")
-        past = Past(code, trace, status, attempt, relied, str(record.get("trace_code", code)))
+        trace_code = str(record.get("trace_code", code))
+        past = Past(code, trace, status, attempt, relied, trace_code, reasons_of(record.get("reasons")) or ())
+        if isinstance(trace, str):
+            self._traces[notebook, trace_code] = trace
         for key in ("id", "title"):
             if record.get(key):
                 cell = notebook, f"{key} {record[key]}"
@@ -114,6 +119,11 @@ class History:
         self._load()
         found = self._cells.get((notebook, f"id {cell_id}")) if cell_id else None
         return found or self._cells.get((notebook, f"title {title}"))
+
+    def trace(self, notebook: str, code: str) -> str | None:
+        """The latest trace of this code that a notebook left or brought back."""
+        self._load()
+        return self._traces.get((notebook, code))
 
     def failed(self, code: str) -> Past | None:
         """The attempt of the last run of this code if that failed."""
@@ -201,6 +211,20 @@ def _items(decision: Decision) -> dict[str, int] | None:
     if items is None:
         return None
     return {"executed": items.executed, "reused": items.reused, "failed": items.failed, "removed": items.removed}
+
+
+def reasons_of(data: Any) -> tuple[Reason, ...] | None:
+    """Reasons as they were written down; None for what an earlier or later version wrote."""
+    try:
+        found = tuple(
+            Reason(
+                Code(r["code"]), str(r["kind"]), str(r["locator"]), str(r["detail"]), tuple(map(str, r["caused_by"]))
+            )
+            for r in data
+        )
+    except (TypeError, KeyError, ValueError):
+        return None
+    return found or None
 
 
 def _texts(value: Any) -> list[str]:

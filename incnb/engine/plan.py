@@ -183,7 +183,7 @@ class _Plan:
             if mismatch is None and doubt is not None:
                 return doubt
         if mismatch is not None:
-            return _Verdict(False, (decide.explain(*mismatch, recorded, self.session.producer),))
+            return _Verdict(False, (decide.explain(*mismatch, recorded, self.session.makers),))
         policy = decide.against_policy(stored, text.options)
         if policy is not None:
             return _Verdict(False, (policy,))
@@ -262,7 +262,7 @@ class _Plan:
             if dependency.kind is not Kind.CODE or dependency.locator.startswith(bindings.SIGNATURE):
                 continue
             try:
-                source = bindings.source_of(self._environment.resolve(Kind.CODE, dependency.locator).value)
+                source, _ = bindings.source_of(self._environment.resolve(Kind.CODE, dependency.locator).value)
                 if source is None or may_change(ast.parse(textwrap.dedent(source))):
                     return True
             except (NotLoaded, ValueError, SyntaxError):

@@ -25,6 +25,7 @@ from incnb.analysis import CellAnalysis
 from incnb.analysis.findings import HIDDEN_NAMES
 from incnb.analysis.loops import Loop
 from incnb.dependencies import Closure, Environment, Found, ambient, bindings, sharing
+from incnb.dependencies.anatomy import anatomy
 from incnb.dependencies.config import Readings
 from incnb.engine import calls, meaning, native, observed
 from incnb.engine.ambience import moved_state, settle_last_call
@@ -59,6 +60,7 @@ from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, has_finaliz
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 Relied = tuple[tuple[str, str, str], ...]
+MADE_LIMIT = 200_000  # characters in one trace of what inputs are made of
 
 
 class Run:
@@ -320,12 +322,14 @@ class Run:
         self.loops = []
 
     def _describe_parts(self, moved: set[int]) -> None:
-        """Add the fingerprints of keys and columns to what is still as it was: later differences are told by them."""
+        """Note what the inputs are made of that are still as they were: later differences are told by that."""
+        size = 0
         for key, found in self.closure.found.items():
-            if found.dependency.kind is Kind.VALUE and id(found.value) not in moved:
-                parts = bindings.parts_of(found.value)
-                if parts:
-                    self.closure.found[key] = Found(replace(found.dependency, parts=parts), found.value)
+            if found.dependency.kind is Kind.VALUE and id(found.value) not in moved and size < MADE_LIMIT:
+                with contextlib.suppress(Exception):  # without it a difference is told in fewer words
+                    made = anatomy(found.value)
+                    size += len(repr(made)) if made is not None else 0
+                    self.closure.found[key] = Found(replace(found.dependency, made=made), found.value)
 
     def _outputs(self, value: Any, moved: set[int]) -> tuple[list[Group], list[str], list[int]]:
         after = self.namespace

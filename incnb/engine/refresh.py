@@ -15,7 +15,8 @@ from incnb.dependencies import Environment
 from incnb.engine import decide
 from incnb.engine.marks import pending_marks
 from incnb.engine.replay import blobs
-from incnb.engine.tracked import Text
+from incnb.engine.tracked import Text, own_trace
+from incnb.explain.words import is_about_items
 from incnb.model import Code, IncnbError, Outlook, Reason
 from incnb.store import StoreError
 
@@ -72,13 +73,15 @@ def _decide(
         return False, (Reason(Code.FORCED, "", "--force", ""),)
     if marks.must_execute:
         return False, (marks.reason(title),)
-    answer = decide.look_up(session.store, text.analysis.code, environment, text.options, session.producer)
+    code = text.analysis.code
+    own = own_trace(session.history, session.notebook, session.history.of(session.notebook, text.cell.id, title), code)
+    answer = decide.look_up(session.store, code, environment, text.options, session.makers, own)
     if answer.trace is None:
         standing = session.accepted.standing(text.tree, text.analysis, environment, text.options)
         answer = standing or answer
     clock.step("look-up")
     if answer.trace is None:
-        untold = tuple(reason for reason in text.reasons if reason.code in _UNTOLD)
+        untold = tuple(r for r in text.reasons if r.code in _UNTOLD and not is_about_items(r))
         return False, tuple(answer.reasons) or untold or (Reason(Code.NEVER_RUN, "", title, ""),)
     unknown = session.hidden.unknown(environment.hidden())
     if unknown:

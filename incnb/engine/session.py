@@ -18,7 +18,7 @@ from typing import Any
 from incnb.analysis import CellAnalysis, mentions
 from incnb.dependencies import Environment
 from incnb.dependencies.bindings import notebook_name
-from incnb.engine import decide, meaning
+from incnb.engine import meaning
 from incnb.engine.accepted import Accepted
 from incnb.engine.asked import ask, when
 from incnb.engine.checkpoints import with_check_points
@@ -37,8 +37,8 @@ from incnb.engine.policy import why_not_to_save
 from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
-from incnb.engine.tallies import counted, counts, one_unit, saved, to_count
-from incnb.engine.tracked import Producer, Text, Tracked, cutoff, never
+from incnb.engine.tallies import counted, counts, one_unit, saved
+from incnb.engine.tracked import Producer, Text, Tracked, cutoff, look_up, meta
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
 from incnb.model import Cell, Code, Decision, IncnbError, Reason, Seconds, Status, shorten
@@ -199,6 +199,7 @@ class Session:
         analysis = tracked.analysis = meaning.analysed(self.shell, tree, extra)
         tracked.asked = ask(options.config, self.namespace, self.pending, self.say)
         tracked.past = self.history.of(self.notebook, tracked.cell.id, tracked.cell.title)
+        tracked.earlier, tracked.raw = self.texts.get(tracked.key), self.raw_cell
         self.texts[tracked.key] = Text(tracked.cell, tree, options, analysis, raw=self.raw_cell)
         marks = tracked.marks = pending_marks(self.history, self.notebook, tracked.cell)
         tracked.armed = self.accepted.armed(tracked.cell.id, tracked.cell.title)
@@ -281,11 +282,11 @@ class Session:
         environment.asked = tracked.asked
         if awaits(tree) and leftovers.users_tasks():
             return None, [Reason(Code.NOT_SAVED, "", "await", "other tasks of yours run while it waits")]
-        answer = decide.look_up(self.store, analysis.code, environment, tracked.options, self.producer)
+        answer = look_up(self, tracked, environment)
         if answer.trace is None:
             answer = self.accepted.instead(answer, tree, tracked, analysis, environment)
         if answer.trace is None:
-            return None, answer.reasons or [never(tracked)]
+            return None, answer.reasons
         unknown = self.hidden.unknown(environment.hidden())
         if unknown:
             return None, [Reason(Code.NOT_SAVED, "", name, "has cached results from other code") for name in unknown]
@@ -321,9 +322,10 @@ class Session:
                 never = tracked.reasons[0].code is Code.NEVER_RUN
                 tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
 
-    def producer(self, locator: str) -> list[str]:
+    def makers(self, locator: str) -> list[Producer]:
+        """The cell that bound the name at the beginning of a locator last in this session."""
         producer = self._producers.get(notebook_name(locator) or "")
-        return [producer.title] if producer is not None else []
+        return [producer] if producer is not None else []
 
     # -- finishing
 
@@ -350,8 +352,7 @@ class Session:
             attempt = run.attempt if known else ""
             return self._remember(tracked, failed, None, attempt=attempt, relied=run.relied)
         started = time.perf_counter()
-        meta = {"code": run.analysis.code, "title": tracked.cell.title, **to_count(tracked.items)}
-        kept = run.keep(self.store, value, meta)
+        kept = run.keep(self.store, value, meta(tracked, run.analysis.code))
         save = time.perf_counter() - started
         if tracked.verification is not None:
             tracked.reasons = tracked.verification.reasons(run, value)
@@ -381,9 +382,9 @@ class Session:
         return self._remember(tracked, decision, replay.stored.id)
 
     def _produced(self, names: set[str], tracked: Tracked, *, executed: bool) -> None:
-        now = time.time()
+        now, which = time.time(), (tracked.key, tracked.trace, tracked.number)
         for name in names:
-            self._producers[name] = Producer(tracked.cell.title, now, executed, tracked.key, tracked.trace)
+            self._producers[name] = Producer(tracked.cell.title, now, executed, *which)
 
     def _remember(
         self, tracked: Tracked, decision: Decision, trace: str | None, *, attempt: str = "", relied: Relied = ()

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from incnb.model import Code, ItemCounts, PastRun, Reason, Statistics, Status
+from incnb.engine.history import reasons_of
+from incnb.model import ItemCounts, PastRun, Statistics, Status
 
 _STATUSES = {status.value: status for status in Status}
 REUSED = (Status.REUSED.value, Status.CUTOFF.value)
@@ -70,7 +71,7 @@ def past_run(run: dict[str, Any]) -> PastRun:
     return PastRun(
         float(time) if isinstance(time, int | float) else None,
         _STATUSES.get(status),
-        _reasons(reasons),
+        reasons_of(reasons),
         measured(run, "restore" if status in REUSED else "execute"),
         items_of(run),
     )
@@ -81,16 +82,3 @@ def measured(run: dict[str, Any], what: str) -> float | None:
     seconds = run.get("seconds")
     value = seconds.get(what) if isinstance(seconds, dict) else None
     return float(value) if isinstance(value, int | float) else None
-
-
-def _reasons(data: Any) -> tuple[Reason, ...] | None:
-    try:
-        found = tuple(
-            Reason(
-                Code(r["code"]), str(r["kind"]), str(r["locator"]), str(r["detail"]), tuple(map(str, r["caused_by"]))
-            )
-            for r in data
-        )
-    except (TypeError, KeyError, ValueError):  # written by an earlier or later version
-        return None
-    return found or None

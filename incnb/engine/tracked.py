@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import ast
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import CellAnalysis
-from incnb.dependencies import Resolved
+from incnb.dependencies import Environment, Resolved
 from incnb.dependencies.bindings import notebook_name
+from incnb.engine import decide
 from incnb.engine.accepted import Armed
 from incnb.engine.decide import Answer, dependencies
-from incnb.engine.history import Past
+from incnb.engine.differences import cell_text, edited
+from incnb.engine.history import History, Past
 from incnb.engine.ledger import TraceName
 from incnb.engine.marks import Marks
 from incnb.engine.naming import cell_key
 from incnb.engine.options import Options
 from incnb.engine.record import Run
 from incnb.engine.replay import Replay
+from incnb.engine.tallies import to_count
 from incnb.engine.verify import Verification
-from incnb.model import Cell, Code, Dependency, ItemCounts, Kind, Reason
+from incnb.explain.diffs import moved_lines
+from incnb.explain.words import named, objection
+from incnb.model import Cell, Code, Dependency, ItemCounts, Kind, Reason, Status, shorten
+from incnb.store import Store
+
+if TYPE_CHECKING:
+    from incnb.engine.session import Session
 
 
 @dataclass(slots=True)
@@ -47,6 +57,8 @@ class Tracked:
     items: ItemCounts | None = None
     past: Past | None = None  # the run of this cell before
     trace: TraceName | None = None  # what it left, or brought back
+    earlier: Text | None = None  # of the same cell, when it was decided before in this session
+    raw: str = ""
 
     @property
     def key(self) -> str:
@@ -69,6 +81,12 @@ class Producer:
     executed: bool
     key: str = ""
     trace: TraceName | None = None
+    number: int | None = None
+
+    @property
+    def called(self) -> str:
+        """As people call it: `load flights [3]`."""
+        return self.title if self.number is None else f"{self.title} [{self.number}]"
 
 
 @dataclass(slots=True)
@@ -95,14 +113,60 @@ def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> 
         producer = producers.get(notebook_name(dependency.locator) or "")
         if producer is not None and producer.executed and producer.time > created:
             tracked.cutoff = True
-            detail = f"{producer.title} ran again and {dependency.locator} came out the same"
+            what = named(dependency.locator) + ("()" if dependency.shown.endswith("()") else "")
+            detail = f"{producer.called} ran again and {what} came out the same"
             return [Reason(Code.CUTOFF, dependency.kind.value, dependency.locator, detail, (producer.title,))]
     return answer.reasons
 
 
-def never(tracked: Tracked) -> Reason:
+def own_trace(history: History, notebook: str, past: Past | None, code: str) -> str | None:
+    """The trace of this code that a cell's reasons compare with: its own latest, or the notebook's."""
+    if past is not None and past.trace and past.trace_code == code:
+        return past.trace
+    return history.trace(notebook, code)
+
+
+def look_up(session: Session, tracked: Tracked, environment: Environment) -> Answer:
+    """The trace to reuse, or the reasons against: about the cell's own last run, whoever else ran the same text."""
+    assert tracked.analysis is not None
+    code, past = tracked.analysis.code, tracked.past
+    own = own_trace(session.history, session.notebook, past, code)
+    answer = decide.look_up(session.store, code, environment, tracked.options, session.makers, own)
+    if answer.trace is None and (not answer.reasons or (own is None and past is not None)):
+        answer.reasons = [never(tracked, session.store), *(r for r in answer.reasons if r.kind == "store")]
+    return answer
+
+
+def never(tracked: Tracked, store: Store) -> Reason:
     """Why there is nothing to reuse."""
-    past = tracked.past
+    past, title = tracked.past, tracked.cell.title
     if past is not None and tracked.analysis is not None and past.code != tracked.analysis.code:
-        return Reason(Code.CODE, "code", tracked.cell.title, "the cell was edited")
-    return Reason(Code.NEVER_RUN, "", tracked.cell.title, "" if past is None else "nothing was saved of it")
+        detail, told = "the cell was edited", None
+        with suppress(Exception):  # then less is told
+            told = edited(title, _recorded(tracked, past, store), tracked.raw)
+            lines = moved_lines(told.diff) if told.diff else None
+            detail += f" ({lines} line{'s' if lines != 1 else ''})" if lines else ""
+        return Reason(Code.CODE, "code", title, detail, change=told)
+    if past is None:
+        return Reason(Code.NEVER_RUN, "", title, "")
+    if past.status == Status.FAILED:
+        return Reason(Code.NEVER_RUN, "", title, "it failed when it ran last")
+    why = next(filter(None, map(objection, past.reasons)), "")
+    return Reason(Code.NEVER_RUN, "", title, shorten("nothing was saved of it" + (f" last time: {why}" if why else "")))
+
+
+def _recorded(tracked: Tracked, past: Past, store: Store) -> str:
+    """The text that the cell had when it was recorded, or else when it ran before in this session."""
+    stored = TraceName(past.trace_code, past.trace).read(store) if past.trace else None
+    text = str((stored.data or {}).get("source", "")) if stored is not None else ""
+    return text or (tracked.earlier.raw if tracked.earlier is not None else "")
+
+
+def meta(tracked: Tracked, code: str) -> dict[str, Any]:
+    """What the trace of a cell says of the cell itself; its text is for people."""
+    return {
+        "code": code,
+        "title": tracked.cell.title,
+        "source": cell_text(tracked.raw),
+        **to_count(tracked.items),
+    }

@@ -54,7 +54,7 @@ def test_an_edited_helper_is_accepted_and_shown_with_the_reason(shells: Shells, 
     shell.plain(EDITED)
     shown = accept(shell, "total", "only a name for the sum")
     assert re.fullmatch(
-        r"total: the run of [-0-9 :]+ is accepted for clean changed. "
+        r"total: the run of [-0-9 :]+ is accepted for clean changed \(2 lines\)\. "
         r"Whatever moves after this makes it execute again",
         shown,
     ), shown
@@ -108,7 +108,7 @@ def test_an_accept_holds_for_all_it_covers_together_or_not_at_all(shells: Shells
     shell = recorded(shells, "k = 1", HELPER)
     shell.plain(EDITED)
     shell.plain("k = 1.0")
-    assert "accepted for clean changed; k changed: 1 → 1.0" in accept(shell, "total")
+    assert "accepted for clean changed (2 lines); k changed: 1 → 1.0" in accept(shell, "total")
     assert shell.cell(*TOTAL) == "reused" and shell.reason == "accepted"
     shell.plain("k = 1")
     assert shell.cell(*TOTAL) == "executed", "clean is new and k is old: nobody said that"
@@ -160,7 +160,7 @@ def test_what_the_cell_itself_bound_is_no_edit(shells: Shells, accept: Say) -> N
     cell = ("n = clean(n)", "--name count")
     shell = recorded(shells, "n = 1", HELPER, cell=cell)
     shell.plain(EDITED)
-    assert "accepted for clean changed." in accept(shell, "count")
+    assert "accepted for clean changed (2 lines)." in accept(shell, "count")
     assert shell.cell(*cell) == "executed" and shell["n"] == 3, "n is 2 now, and was 1"
     shell = shells()
     shell.plain("n = 1")
@@ -172,7 +172,7 @@ def test_what_the_cell_changed_in_place_is_no_edit(shells: Shells, accept: Say) 
     cell = ("xs.append(clean(0))", "--name grow")
     shell = recorded(shells, "xs = []", HELPER, cell=cell)
     shell.plain(EDITED)
-    assert "accepted for clean changed." in accept(shell, "grow")
+    assert "accepted for clean changed (2 lines)." in accept(shell, "grow")
     assert shell.cell(*cell) == "executed" and shell["xs"] == [1, 1]
     shell = shells()
     shell.plain("xs = []")
@@ -256,7 +256,7 @@ def test_refresh_knows_what_was_accepted(shells: Shells, accept: Say, capsys: py
     shell.plain(EDITED)
     accept(shell, "total")
     shell.ip.run_cell("%incremental refresh")
-    assert "✓ would reuse" in (shown := capsys.readouterr().out) and "accepted: same ← clean" in shown
+    assert "✓ would reuse" in (shown := capsys.readouterr().out) and "accepted for clean: same" in shown
 
 
 # -- (b) an edited cell
@@ -391,7 +391,7 @@ def test_what_only_an_accepted_text_reads_counts_in_later_accepts(shells: Shells
     edited = ("total = clean(k) + z", "--name total")
     assert shell.cell(*edited) == "reused"
     shell.plain(EDITED)
-    assert "accepted for clean changed." in accept(shell, "total")
+    assert "accepted for clean changed (2 lines)." in accept(shell, "total")
     assert shell.cell(*edited) == "reused" and shell.reason == "accepted"
     shell.plain("z = 9")
     assert shell.cell(*edited) == "executed" and shell["total"] == 11

@@ -82,7 +82,7 @@ def test_a_damaged_record_is_said() -> None:
 
 def test_the_change_that_shut_a_gate_is_named() -> None:
     gates = decide(Table(), Pass("table", True, b"7"), CHANGED)
-    assert gates.contained.sentence == "clean() changed ← used by features"
+    assert gates.contained.sentence == "clean() changed ← used by features()"
     assert gates.reasons[0].caused_by == ("clean", "features")
     assert decide(Table(why="was cut"), Pass("table", True, b"7"), None).durable.sentence == "it was cut"
 

@@ -228,7 +228,7 @@ def test_the_line_of_a_decision_tells_items(session: Callable[..., Session]) -> 
     counts = ItemCounts(
         3, 997, 0, 0, ((Reason(Code.NEVER_RUN, "item"), 2), (Reason(Code.FILE, "file", "b.csv", "changed"), 1))
     )
-    assert items(counts) == "3 of 1000 items (2 new, 1: b.csv changed) · 997 reused"
+    assert items(counts) == "3 of 1000 items (2 new, 1 changed: b.csv) · 997 reused"
 
 
 @pytest.mark.parametrize(

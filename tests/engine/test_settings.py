@@ -132,7 +132,7 @@ SEES_ALL = {
 def test_what_sees_all_of_it_depends_on_all_of_it(shells: Shells, cell: str) -> None:
     shell, status = twice(shells, [MAKE], cell, [edited(("'depth': 3", "'depth': 4"))])
     assert status == "executed"
-    assert shell.reasons[0] == "config cfg changed: ['model']['depth'] changed, 4 now"
+    assert shell.reasons[0] == "config cfg changed: ['model']['depth']: 3 → 4"
 
 
 def test_all_of_a_part_is_not_all(shells: Shells) -> None:
@@ -141,7 +141,7 @@ def test_all_of_a_part_is_not_all(shells: Shells) -> None:
     assert status == "reused", shell.reasons
     shell.plain(edited(("'depth': 3", "'depth': 4")))
     assert shell.cell(cell) == "executed"
-    assert shell.reasons[0] == "config cfg['model'] changed: ['depth'] changed, 4 now"
+    assert shell.reasons[0] == "config cfg['model'] changed: ['depth']: 3 → 4"
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ def test_a_trace_records_what_was_shown_the_source_the_parts_and_the_way(shells:
     found = {d["locator"]: d for d in trace(tmp_path)["dependencies"]}
     assert found["clean"]["kind"] == "code" and found["clean"]["via"] == "features"
     assert found["clean"]["source"] == "def clean(x):\n    return x * 2\n"
-    assert found["cfg"]["shown"] == "{'lr': 0.1, 'n': 3}" and set(found["cfg"]["parts"]) == {"['lr']", "['n']"}
-    assert found["df"]["shown"] == "DataFrame 2 × 2" and set(found["df"]["parts"]) == {"['a']", "['b']"}
+    assert found["cfg"]["shown"] == "{'lr': 0.1, 'n': 3}" and set(found["cfg"]["made"]["keys"]) == {"['lr']", "['n']"}
+    assert found["df"]["shown"] == "DataFrame 2 × 2" and found["df"]["made"]["rows"] == 2
+    assert [name for name, _, _ in found["df"]["made"]["columns"]] == ["'a'", "'b'"]
     assert found["pandas"]["kind"] == "package" and found["pandas"]["shown"].startswith("pandas ")
     assert found["python"]["kind"] == "python" and found["len"]["shown"] == "builtin"
 
