@@ -38,7 +38,7 @@ from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tallies import counted, counts, one_unit, saved
-from incnb.engine.tracked import Producer, Text, Tracked, cutoff, look_up, meta
+from incnb.engine.tracked import Producer, Text, Tracked, cutoff, look_up, meta, name_latest_failure
 from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
 from incnb.engine.verify import Verification
 from incnb.model import Cell, Code, Decision, IncnbError, Reason, Seconds, Status, shorten
@@ -47,8 +47,6 @@ from incnb.outputs.effects import know_kernel_threads
 from incnb.outputs.pending import Lost, Pending
 from incnb.store import Store, StoreError
 from incnb.store.items import Items
-
-_SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
 
 
 @dataclass
@@ -236,7 +234,7 @@ class Session:
         tree, hooks = instrumented(tree, self, run, reuse=not wanted_afresh)
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
-        self._name_latest_failure(tracked, run)
+        name_latest_failure(self.history, tracked, run)
         run.nested = tracked.nested
         observed, hook = with_check_points(tree, run.marks, self.done, hooks, nested=run.nested)
         if hook is not None:
@@ -312,15 +310,6 @@ class Session:
         if self.pending:
             again = (tree.body[i] for i in replay.outputs["rerun"])
             self.pending.before_request(frozenset(name for statement in again for name in mentions(statement)))
-
-    def _name_latest_failure(self, tracked: Tracked, run: Run) -> None:
-        """Harder than what differs from older runs: the very same inputs made it fail."""
-        if tracked.reasons and tracked.reasons[0].code in _SOFTER_THAN_FAILURE and tracked.analysis is not None:
-            past = self.history.failed(tracked.analysis.code)
-            if past is not None and past.attempt and past.attempt == run.attempt and run.still(past.relied):
-                failed = Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")
-                never = tracked.reasons[0].code is Code.NEVER_RUN
-                tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
 
     def makers(self, locator: str) -> list[Producer]:
         """The cell that bound the name at the beginning of a locator last in this session."""

@@ -170,3 +170,16 @@ def meta(tracked: Tracked, code: str) -> dict[str, Any]:
         "source": cell_text(tracked.raw),
         **to_count(tracked.items),
     }
+
+
+_SOFTER_THAN_FAILURE = {Code.NEVER_RUN, *list(Code)[list(Code).index(Code.CONFIG) :]}
+
+
+def name_latest_failure(history: History, tracked: Tracked, run: Run) -> None:
+    """Harder than what differs from older runs: the very same inputs made it fail."""
+    if tracked.reasons and tracked.reasons[0].code in _SOFTER_THAN_FAILURE and tracked.analysis is not None:
+        past = history.failed(tracked.analysis.code)
+        if past is not None and past.attempt and past.attempt == run.attempt and run.still(past.relied):
+            failed = Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")
+            never = tracked.reasons[0].code is Code.NEVER_RUN
+            tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
