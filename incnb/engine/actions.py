@@ -44,11 +44,7 @@ def act(session: Session, action: str, key: str, reason: str = "") -> str:
         marks = enquiries.mark(known, hard=True, reason=reason)
         return tables.marked(cell.title, hard=True, soft_marks=len(marks.soft), executes=True)
     if action == "forget":
-        forget = getattr(enquiries, "forget", None)
-        if forget is None:
-            raise CannotBe("forgetting a cell is not available in this version of incnb")
-        forget(known)
-        return f"{cell.title}: forgotten"
+        return str(enquiries.forget(known))
     if not reason.strip():
         raise CannotBe("an accept wants a reason, which is kept and shown")
     try:

@@ -17,7 +17,7 @@ from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
 from incnb.engine.plan import planned
 from incnb.engine.refresh import Refreshed, refresh
 from incnb.engine.rows import row
-from incnb.engine.saved_file import SavedCell, differences, in_order, saved_cells
+from incnb.engine.saved_file import SavedCell, differences, in_order
 from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
 from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
@@ -82,7 +82,7 @@ class Enquiries:
         """What became of the cells of this session."""
         session = self._session
         seen = session.ledger.cells
-        order, label = self._order(saved_cells(session.notebook))
+        order, label = self._order(session.ledger.saved.cells(session.notebook))
         reuses = [d for d in session.decisions if d.status in (Status.REUSED, Status.CUTOFF)]
         saved = [d.saved_seconds for d in session.decisions if d.saved_seconds is not None]
         return Report(
@@ -133,7 +133,7 @@ class Enquiries:
         """What each cell would do if the notebook ran now."""
         session = self._session
         ledger = session.ledger
-        saved = saved_cells(session.notebook)
+        saved = session.ledger.saved.cells(session.notebook)
         order, label = self._order(saved)
         notes, differs = differences(saved, ledger.texts(), ledger.others)
         found = planned(session, order)

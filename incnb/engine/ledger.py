@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine.decide import dependencies
 from incnb.engine.provenance import Provenance
+from incnb.engine.saved_file import SavedFile
 from incnb.model import Decision, Dependency
 from incnb.store import Store, StoredTrace, StoreError
 
@@ -62,6 +63,7 @@ class Ledger:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.cells: dict[str, Seen] = {}
+        self.saved = SavedFile()
         self.provenance = Provenance(namespace)
         self.others: dict[str, str] = {}  # the texts of cells that are not tracked, by their ids or else themselves
 

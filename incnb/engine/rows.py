@@ -9,6 +9,7 @@ from incnb.engine.differences import changes
 from incnb.engine.ledger import Seen
 from incnb.engine.marks import pending_marks
 from incnb.engine.pins import is_pinned
+from incnb.engine.saved_file import in_order
 from incnb.explain.rows import Kept, Row
 from incnb.model import Dependency, Status
 from incnb.store import StoredTrace
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
 
 
 def rows(session: Session) -> list[Row]:
-    """One row for each tracked cell that ran in this session, in the order in which they ran first."""
+    """One row for each tracked cell that ran in this session; their order is that of `ordered`."""
     return [row(session, seen) for seen in ordered(session)]
 
 
 def ordered(session: Session) -> list[Seen]:
-    """The tracked cells of this session in the order in which their rows are shown."""
-    return list(session.ledger.cells.values())
+    """The tracked cells of this session as the saved notebook has them, if that is known, else as they ran first."""
+    seen = session.ledger.cells
+    order = in_order(session.ledger.saved.cells(session.notebook), session.ledger.texts())
+    return [seen[key] for key in order] if order is not None else list(seen.values())
 
 
 def asked(session: Session, seen: Seen) -> tuple[str, ...]:

@@ -44,6 +44,25 @@ def saved_cells(path: str) -> list[SavedCell] | None:
     return [cell for cell in found if cell.text.strip()]
 
 
+class SavedFile:
+    """The cells of one saved notebook, read again only when the file is another one."""
+
+    def __init__(self) -> None:
+        self._stamp: tuple[object, ...] = ()
+        self._cells: list[SavedCell] | None = None
+
+    def cells(self, path: str) -> list[SavedCell] | None:
+        """As `saved_cells`."""
+        try:
+            info = Path(path).stat()
+        except (OSError, ValueError):
+            return None
+        stamp = (path, info.st_ino, info.st_size, info.st_mtime_ns)
+        if stamp != self._stamp:
+            self._cells, self._stamp = saved_cells(path), stamp
+        return self._cells
+
+
 def _text(cell: dict[str, Any]) -> str:
     source = cell.get("source", "")
     return source if isinstance(source, str) else "".join(map(str, source))
