@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,10 +128,10 @@ class Report(Answer):
 
     def to_html(self, path: str | Path | None = None) -> str:
         """The report as one page that needs nothing else, written to `path` if one is given; its text."""
-        from incnb.explain.page import page  # type: ignore[import-not-found, unused-ignore]
+        from incnb.explain.page import page
 
         title = Path(self.notebook).name or "This session"
-        text = str(page(self.rows, title=title))
+        text = page(self.rows, title=title, notebook=self.notebook, created=time.time())
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
