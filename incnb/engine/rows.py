@@ -11,7 +11,7 @@ from incnb.engine.marks import pending_marks
 from incnb.engine.pins import is_pinned
 from incnb.engine.saved_file import in_order
 from incnb.explain.rows import Kept, Row
-from incnb.model import Dependency, Status
+from incnb.model import Change, Dependency, Status
 from incnb.store import StoredTrace
 
 if TYPE_CHECKING:
@@ -73,11 +73,17 @@ def row(session: Session, seen: Seen) -> Row:
         int(data.get("outputs", {}).get("bytes", 0)),
         pinned=pinned(session, seen),
         asked=asked(session, seen),
-        changes=changes(before, relied),
+        changes=_with_reasons(seen, changes(before, relied)),
         outputs=kept(stored),
         reads=tuple((key, tuple(names)) for key, names in reads.items()),
         blamed=_blamed(session, seen),
     )
+
+
+def _with_reasons(seen: Seen, found: tuple[Change, ...]) -> tuple[Change, ...]:
+    """What the reasons tell of a change comes first: more was known when they were found."""
+    told = {(c.kind, c.locator): c for c in (reason.change for reason in seen.decision.reasons) if c is not None}
+    return (*told.values(), *(change for change in found if (change.kind, change.locator) not in told))
 
 
 def kept(stored: StoredTrace | None) -> tuple[Kept, ...]:
