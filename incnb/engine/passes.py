@@ -97,6 +97,7 @@ class Pass:
         self._dirty = False
         self._looking = self._worked = 0.0
         items.refresh()
+        self._computed = time.thread_time()
         self._looked = self._started = time.perf_counter()
 
     @property
@@ -268,8 +269,14 @@ class Pass:
             self.stop(Reason(Code.NOT_SAVED, "item", seen.trouble, seen.trouble))
 
     def weigh(self, elsewhere: float) -> None:
-        """Give up where telling takes far longer than running; `elsewhere`: seconds in the iterable."""
-        overhead = time.perf_counter() - self._started - self._worked - elsewhere
+        """Give up where telling takes far longer than running; `elsewhere`: seconds in the iterable.
+
+        On a machine that others keep busy everything takes longer, us as well: only the share of the time in which
+        this thread computed counts.
+        """
+        passed = time.perf_counter() - self._started
+        share = min(1.0, (time.thread_time() - self._computed) / passed) if passed > 0 else 1.0
+        overhead = share * (passed - self._worked - elsewhere)
         handled = self.tally.executed + self.tally.reused + self.tally.failed
         worth = self._worked + self.tally.saved
         dear = overhead > max(WORTH[0], WORTH[1] * handled, WORTH[2] * worth)

@@ -304,6 +304,7 @@ def some():
     assert capsys.readouterr().out.split("\n")[:4] == ["made 0", "gone 0", "made 1", "gone 1"]
 
 
+@pytest.mark.measured
 def test_telling_items_apart_ends_where_it_takes_far_longer_than_they_do(session: Callable[..., Session]) -> None:
     shell = session(None, "import pandas as pd\ndf = pd.DataFrame({'a': range(4000)})")
     shell.run("%%incremental\nout = []\nfor i, row in df.iterrows():\n    out.append(int(row['a']))")
