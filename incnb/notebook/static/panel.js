@@ -487,8 +487,8 @@ class View {
       if (isNew && at === null) fresh.append(parts.row);
       else if (at === parts.row) at = (details?.element ?? parts.row).nextSibling;
       else {
-        this.body.insertBefore(parts.row, at);
-        if (details) this.body.insertBefore(details.element, at);
+        this.place(parts.row, at);
+        if (details) this.place(details.element, at);
       }
     }
     if (fresh.childNodes.length) this.body.append(fresh);
@@ -497,6 +497,13 @@ class View {
     this.grid.hidden = !shown;
     this.grid.setAttribute("aria-rowcount", String(shown + 1));
     this.tellEmpty(shown);
+  }
+
+  /** Move an element; what has the focus in it keeps it. */
+  place(element, before) {
+    const active = document.activeElement;
+    this.body.insertBefore(element, before);
+    if (element.contains(active)) active.focus({ preventScroll: true });
   }
 
   tellEmpty(shown) {
@@ -525,7 +532,7 @@ class View {
     parts.row = make(
       "div",
       { role: "row", class: "incnb-row", "data-key": key, tabindex: "-1", "aria-expanded": "false", "aria-level": "1" },
-      cell("status", parts.glyph, parts.status),
+      cell("status", parts.glyph, " ", parts.status),
       parts.number,
       cell("title", parts.title, parts.tags),
       cell("why", parts.why, parts.more),
@@ -792,7 +799,7 @@ class View {
   changeList(changes) {
     const list = make("ul", { class: "incnb-changes" });
     for (const change of changes) {
-      const line = make("div", { class: "incnb-change" }, make("span", { class: "incnb-kind", text: change.kind }), make("code", { text: change.locator }));
+      const line = make("div", { class: "incnb-change" }, make("span", { class: "incnb-kind", text: change.kind }), " ", make("code", { text: change.locator }));
       if (change.moved && (change.was || change.now)) {
         line.append(
           make("span", { class: "incnb-old" }, make("span", { class: "incnb-live", text: "was " }), change.was || "–"),
@@ -827,7 +834,7 @@ class View {
     const list = make("ul", { class: "incnb-kept" });
     for (const output of outputs) {
       const more = [output.shown, bytes(output.bytes)].filter(Boolean).join(", ");
-      list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), make("code", { text: output.name }), more ? ` ${more}` : ""));
+      list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), " ", make("code", { text: output.name }), more ? ` ${more}` : ""));
     }
     return this.section(`Kept${row.bytes ? `: ${bytes(row.bytes)}` : ""}`, list);
   }
