@@ -180,6 +180,7 @@ def test_a_row_opens_to_what_changed_first(page: Any) -> None:
     assert "2 unchanged" in shown and "1 that cannot be compared" in shown and "utils.py:14 · used by features" in shown
     assert "variable df 81.0 MB" in shown and "file clean.parquet" in shown
     page.click("text=2 unchanged")
+    page.wait_for_selector("text=data/b.csv")
     assert page.locator(".incnb-details .incnb-changes code").all_inner_texts()[-2:] == ["data/b.csv", "flights"]
     tell_rows(page, 2, [{**DEMO[1], "bytes": 5}])
     assert "data/b.csv" in text(page, ".incnb-details"), "what was unfolded stays so"

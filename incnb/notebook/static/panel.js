@@ -762,19 +762,20 @@ class View {
     const parts = [];
     if (moved.length) parts.push(this.changeList(moved));
     else if (same.length) parts.push(make("p", { class: "incnb-quiet", text: open.length ? "Nothing is known to have changed." : "Nothing changed." }));
-    const first = open.length === changes.length;
-    const uncompared = first ? `${plural(open.length, "thing")}, with nothing earlier to compare with` : `${open.length} that cannot be compared`;
-    if (open.length) parts.push(this.fold(row.key, "open", uncompared, () => this.changeList(open)));
+    // what the kernel left out comes with the longer of the two lists
     const unshown = row.unshown ?? 0;
-    if (same.length) {
-      parts.push(
-        this.fold(row.key, "same", `${same.length + unshown} unchanged`, () => {
-          const list = this.changeList(same);
-          if (unshown) list.append(make("li", { class: "incnb-quiet", text: `and ${unshown} more` }));
-          return list;
-        }),
-      );
-    }
+    const first = open.length === changes.length;
+    const few = (list, more) => () => {
+      const shown = this.changeList(list);
+      if (more) shown.append(make("li", { class: "incnb-quiet", text: `and ${more} more` }));
+      return shown;
+    };
+    const more = first ? unshown : 0;
+    const uncompared = first
+      ? `${plural(open.length + more, "thing")}, with nothing earlier to compare with`
+      : `${open.length} that cannot be compared`;
+    if (open.length) parts.push(this.fold(row.key, "open", uncompared, few(open, more)));
+    if (same.length) parts.push(this.fold(row.key, "same", `${same.length + unshown - more} unchanged`, few(same, unshown - more)));
     return this.section("What it relied on", ...parts);
   }
 
