@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.engine import actions
 from incnb.engine.rows import asked, ordered, pinned, row, rows
 from incnb.explain import static_table
-from incnb.model import Code, IncnbError, Reason, shorten
+from incnb.model import Code, IncnbError, Reason
 from incnb.notebook import footer
 from incnb.outputs import leftovers
 from incnb.outputs.pending import of_our_own
@@ -62,7 +62,7 @@ class Panel:
         self._widget: Any = None
 
     def __repr__(self) -> str:
-        return static_table.table_text(self._rows())
+        return str(self._standing()["text/plain"])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("a panel shows one session and cannot be saved")
@@ -73,16 +73,18 @@ class Panel:
             self._extension.panels.end(self._widget)
             self._widget = None
 
-    def _rows(self) -> list[Row]:
+    def _standing(self) -> dict[str, Any]:
+        """The table and the text, as things are now."""
         not_recorded(self._extension)
-        return rows(self._extension.session)
+        try:
+            found = rows(self._extension.session)
+            return {"text/plain": static_table.table_text(found), "text/html": static_table.table_html(found)}
+        except Exception as error:  # a display that raises would be a traceback in the user's cell
+            problem = f"incnb: the panel cannot be shown: {type(error).__name__}: {error}"
+            return {"text/plain": problem, "text/html": static_table.note_html(problem)}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        found = self._rows()
-        data: dict[str, Any] = {
-            "text/plain": static_table.table_text(found),
-            "text/html": static_table.table_html(found),
-        }
+        data = self._standing()
         if footer.attended(self._extension.shell):
             widget, problem = self._shown()
             if widget is not None:
@@ -396,8 +398,12 @@ def _slim(change: dict[str, Any]) -> dict[str, Any]:
         lines = [*lines[:DIFF_LINES], f" … {len(lines) - DIFF_LINES} more lines"]
     short = {**change, "diff": "\n".join(lines)}
     if not change["moved"]:
-        short |= {name: shorten(change[name], SAME_TEXT) for name in ("was", "now")}
+        short |= {name: _cut(change[name]) for name in ("was", "now")}
     return {name: value for name, value in short.items() if value or name in ("kind", "locator", "moved")}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SAME_TEXT else text[: SAME_TEXT - 1] + "…"
 
 
 def _comms() -> dict[str, Any]:

@@ -74,6 +74,12 @@ def test_rows_say_status_title_reason_times_and_items(page: Any) -> None:
     )
 
 
+def test_of_a_blocked_cell_what_blocks_it_is_shown(page: Any) -> None:
+    reasons = [reason("never-run", "nothing is saved for it yet"), reason("effect", "it used the network")]
+    open_panel(page, [row("a", "a", "blocked", reasons=reasons)])
+    assert text(page, ".incnb-body .incnb-why") == "it used the network +1"
+
+
 def test_saved_seconds_are_unknown_until_they_are_measured(page: Any) -> None:
     open_panel(page, [row("a", "a", "reused")])
     assert text(page, ".incnb-head").endswith("seconds saved: unknown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,6 +104,14 @@ def test_without_a_notebook_the_panel_is_a_text_and_a_table(shells: Shells) -> N
     assert "1 cell: 1 executed" in repr(panel) and "nothing is saved" in repr(panel)
     assert "load &lt;b&gt;flights" in data["text/html"] and "<b>flights" not in data["text/html"]
     assert metadata == {"incnb": {"panel": True}}
+
+
+def test_rows_that_cannot_be_made_leave_one_line(shells: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = shells()
+    panel = shell.plain("import incnb; incnb.panel()")
+    monkeypatch.setattr("incnb.notebook.panel.rows", lambda session: 1 / 0)
+    assert "ZeroDivisionError" in repr(panel)
+    assert "ZeroDivisionError" in panel._repr_mimebundle_()[0]["text/html"]
 
 
 def test_the_panel_wants_incnb_to_be_loaded(shells: Shells) -> None:
@@ -328,6 +337,19 @@ def test_an_action_during_an_awaiting_cell_waits_for_its_end(person: Person) -> 
 
 
 @pytest.mark.kernel
+def test_a_thread_of_the_kernel_for_messages_is_not_the_cells(person: Person) -> None:
+    kernel = person.nb.kernel
+    if "kernel subshells" not in kernel.client.kernel_info(reply=True)["content"].get("supported_features", []):
+        pytest.skip("this kernel has no subshells")
+    request = kernel.start("%%incremental --name slow\nimport time\ntime.sleep(1)\nslow = 1", metadata={"cellId": "x"})
+    time.sleep(0.3)
+    client = kernel.client
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    kernel.wait(request)
+    assert [r["code"] for r in person.nb.notebook.decisions()[-1]["reasons"]] == ["never-run"]
+
+
+@pytest.mark.kernel
 def test_a_request_from_another_thread_is_followed_by_the_main_loop(person: Person) -> None:
     person.cell(SMALL, "s")
     person.open()
@@ -343,6 +365,7 @@ def test_a_request_from_another_thread_is_followed_by_the_main_loop(person: Pers
 
 
 @pytest.mark.kernel
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
 def test_an_open_panel_that_is_clicked_changes_no_decision_and_loads_nothing(notebook: Notebook) -> None:
     with notebook.kernel() as nb:
         person = Person(nb)
@@ -366,6 +389,7 @@ def test_an_open_panel_that_is_clicked_changes_no_decision_and_loads_nothing(not
 
 
 @pytest.mark.kernel
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
 def test_a_reloaded_page_gets_the_rows_and_loads_nothing(notebook: Notebook) -> None:
     with notebook.kernel() as nb:
         Person(nb).cell(BIG, "b")

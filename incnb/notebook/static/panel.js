@@ -92,9 +92,10 @@ function name(row) {
   return row.number === null || row.number === undefined ? row.title : `${row.title} [${row.number}]`;
 }
 
-/** The first reason in words, and how many more there are. */
+/** The first reason in words, and how many more there are; of a blocked cell what blocks it comes first. */
 function why(row) {
-  const reasons = (row.reasons ?? []).filter((reason) => reason.kind !== "items");
+  let reasons = (row.reasons ?? []).filter((reason) => reason.kind !== "items");
+  if (row.status === "blocked") reasons = [...reasons].sort((a, b) => (b.code === "effect") - (a.code === "effect"));
   if (!reasons.length) return { text: row.status ? "" : row.line ?? "", more: 0 };
   return { text: reasons[0].text || reasons[0].detail || reasons[0].code, more: reasons.length - 1 };
 }
@@ -495,7 +496,6 @@ class View {
     const current = this.elements.get(this.current);
     if (!current || current.row.hidden) this.rove(keys.find((key) => !this.elements.get(key).row.hidden) ?? null);
     this.grid.hidden = !shown;
-    this.grid.setAttribute("aria-rowcount", String(shown + 1));
     this.tellEmpty(shown);
   }
 
@@ -534,8 +534,8 @@ class View {
       { role: "row", class: "incnb-row", "data-key": key, tabindex: "-1", "aria-expanded": "false", "aria-level": "1" },
       cell("status", parts.glyph, " ", parts.status),
       parts.number,
-      cell("title", parts.title, parts.tags),
-      cell("why", parts.why, parts.more),
+      cell("title", parts.title, " ", parts.tags),
+      cell("why", parts.why, " ", parts.more),
       parts.items,
       parts.now,
       parts.recorded,
