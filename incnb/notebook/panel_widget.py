@@ -32,7 +32,8 @@ class PanelWidget(anywidget.AnyWidget):
 
     def __init__(self, snapshot: Callable[[], dict[str, Any]]):
         self.snapshot = snapshot
-        super().__init__(uid=uuid.uuid4().hex)
+        uid = uuid.uuid4().hex
+        super().__init__(uid=uid, model_id=uid)  # so that the front end can find its own model
         # the application that a notebook is read in gives the width
         self.layout.width = "100%"
 

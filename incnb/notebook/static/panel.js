@@ -68,6 +68,10 @@ function bytes(count) {
   return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
+function isSaving(event) {
+  return (event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s";
+}
+
 function plural(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
@@ -189,6 +193,16 @@ class Store {
     this.changed(null);
   }
 
+  /** Whether the front end has lost the kernel: the model says so, which may be behind a proxy that does not. */
+  async isCut() {
+    if ("comm_live" in this.model) return this.model.comm_live === false;
+    try {
+      return (await this.model.widget_manager.get_model(this.model.get("uid"))).comm_live === false;
+    } catch {
+      return false;
+    }
+  }
+
   gone() {
     this.end(`The kernel is gone; what is shown is of ${clock(this.time)}.`);
   }
@@ -199,9 +213,9 @@ class Store {
     this.asks.set(ask, { ask, action, key });
     try {
       this.model.send({ do: "act", ask, action, key, reason: reason ?? "" });
-    } catch (error) {
-      this.asks.delete(ask);
-      this.answers.set(key, `${QUEUED[action]}: not sent (${error.message})`);
+    } catch {
+      this.gone(); // a front end that lost its kernel without saying so
+      return;
     }
     this.say(`${QUEUED[action]}: queued`);
     this.changed([key]);
@@ -254,6 +268,7 @@ class View {
 
   dispose() {
     this.store.views.delete(this);
+    window.removeEventListener("keydown", this.onAnyKey, true);
     this.watcher?.disconnect();
     this.store.model.off?.("comm_live_update", this.onLive);
     this.unschedule();
@@ -314,6 +329,9 @@ class View {
       this.live,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
+    // before the application looks: saving is the one shortcut of it that works in here as well
+    this.onAnyKey = (event) => this.root.toggleAttribute("data-lm-suppress-shortcuts", !isSaving(event));
+    window.addEventListener("keydown", this.onAnyKey, true);
     this.body.addEventListener("click", (event) => this.click(event));
     this.body.addEventListener("focusin", (event) => {
       const element = event.target.closest(".incnb-row[data-key]");
@@ -324,8 +342,8 @@ class View {
 
   /** The front end marks the view when the way to the kernel is cut. */
   watch() {
-    const look = () => {
-      if (this.store.model.comm_live === false || this.el.closest(".jupyter-widgets-disconnected")) this.store.gone();
+    const look = async () => {
+      if ((await this.store.isCut()) || this.el.closest(".jupyter-widgets-disconnected")) this.store.gone();
     };
     this.onLive = () => setTimeout(look, 0);
     this.store.model.on("comm_live_update", this.onLive);
@@ -624,7 +642,15 @@ class View {
   }
 
   makeActions(details, key) {
-    const button = (text, title, action) => make("button", { type: "button", class: "incnb-button", text, title, onclick: action });
+    // a button that loses its use keeps the focus: pressing it again does nothing
+    const button = (text, title, action) =>
+      make("button", {
+        type: "button",
+        class: "incnb-button",
+        text,
+        title,
+        onclick: (event) => event.currentTarget.getAttribute("aria-disabled") !== "true" && action(),
+      });
     const { store } = this;
     details.force = button("Run next time", "The next run of this cell executes it, whatever is saved", () => store.ask("force", key));
     details.pin = button("Pin", "", () => store.ask(this.row(key).pinned ? "unpin" : "pin", key));
@@ -678,15 +704,15 @@ class View {
     const queued = new Set(store.queued(row.key));
     const over = Boolean(store.over) || !store.rows.has(row.key);
     const forced = queued.has("force") || (row.asked ?? []).includes("force");
-    details.force.disabled = over || forced;
+    details.force.setAttribute("aria-disabled", String(over || forced));
     setText(details.force, queued.has("force") ? "Run next time: queued" : forced ? "Runs next time" : "Run next time");
-    details.pin.disabled = over || queued.has("pin") || queued.has("unpin");
+    details.pin.setAttribute("aria-disabled", String(over || queued.has("pin") || queued.has("unpin")));
     const pin = queued.has("pin") ? "Pin: queued" : queued.has("unpin") ? "Unpin: queued" : row.pinned ? "Unpin" : "Pin";
     setText(details.pin, pin);
     details.pin.title = row.pinned ? "What is saved may be left out or collected again" : "Always save it, and never collect it";
-    details.accept.disabled = over || queued.has("accept");
+    details.accept.setAttribute("aria-disabled", String(over || queued.has("accept")));
     setText(details.accept, queued.has("accept") ? "Accept: queued" : "Accept…");
-    details.forget.disabled = over || queued.has("forget");
+    details.forget.setAttribute("aria-disabled", String(over || queued.has("forget")));
     setText(details.forget, queued.has("forget") ? "Forget: queued" : "Forget…");
     setText(details.refusal, store.answers.get(row.key) ?? "");
     details.refusal.hidden = !store.answers.has(row.key);
@@ -728,8 +754,10 @@ class View {
     const same = changes.filter((change) => change.moved === false);
     const parts = [];
     if (moved.length) parts.push(this.changeList(moved));
-    else parts.push(make("p", { class: "incnb-quiet", text: open.length ? "Nothing is known to have changed." : "Nothing changed." }));
-    if (open.length) parts.push(this.fold(row.key, "open", `${open.length} that cannot be compared`, () => this.changeList(open)));
+    else if (same.length) parts.push(make("p", { class: "incnb-quiet", text: open.length ? "Nothing is known to have changed." : "Nothing changed." }));
+    const first = open.length === changes.length;
+    const uncompared = first ? `${plural(open.length, "thing")}, with nothing earlier to compare with` : `${open.length} that cannot be compared`;
+    if (open.length) parts.push(this.fold(row.key, "open", uncompared, () => this.changeList(open)));
     const unshown = row.unshown ?? 0;
     if (same.length) {
       parts.push(
@@ -829,8 +857,8 @@ class View {
       ["saved", duration(seconds.saved) || "unknown"],
       ["size", bytes(row.bytes) || "nothing kept"],
     ];
-    const list = make("dl", { class: "incnb-facts" });
-    for (const [term, text] of facts) if (text) list.append(make("div", {}, make("dt", { text: term }), make("dd", { text })));
+    const list = make("p", { class: "incnb-facts" });
+    for (const [term, text] of facts) list.append(make("span", { text: `${term} ` }, make("b", { text })));
     return list;
   }
 
@@ -981,6 +1009,7 @@ class View {
   }
 
   key(event) {
+    if (isSaving(event)) return;
     event.stopPropagation();
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const { target, key } = event;
