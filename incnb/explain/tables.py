@@ -28,11 +28,11 @@ def history_table(title: str, past: Sequence[PastRun], total: int) -> str:
     return "\n".join([head, *_columns(rows)])
 
 
-def statistics_table(session: Statistics, everything: Statistics, name: str = "this session") -> str:
-    """What was reused and what it was worth, of a session and of all that is recorded."""
+def statistics_table(session: Statistics, everything: Statistics) -> str:
+    """What was reused and what it was worth, of this session and of all that is recorded."""
     both = (session, everything)
     rows = [
-        ("", name, "all recorded"),
+        ("", "this session", "all recorded"),
         ("cells reused", *(str(s.reused) for s in both)),
         ("cells executed", *(str(s.executed) for s in both)),
         ("cells failed", *(str(s.failed) for s in both)),
