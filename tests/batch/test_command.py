@@ -54,7 +54,7 @@ def told(done: Done[str], status: int = 0) -> str:
 def test_the_report_tells_the_latest_session(past: Path) -> None:
     lines = told(incnb("report", past)).splitlines()
     assert lines[0].startswith(f"{past} · ")
-    assert lines[1].startswith("4 cells: ✂ 1 cutoff, ▲ 3 executed · saved ")
+    assert lines[1].startswith("4 cells: ✂ 1 cutoff, ▲ 3 executed · ") and "· saved " in lines[1]
     assert "add them" in lines[4] and "▲ ran" in lines[4] and "← add() changed" in lines[4]
     assert "total" in lines[5] and "✂ reused" in lines[5]
     assert len(lines) == 7

@@ -69,7 +69,7 @@ def test_a_row_opens_and_a_link_opens_another(shown: Shown) -> None:
     )
     assert len(set(colours)) == 2
     page_.locator(".readers a", has_text="load flights").click()
-    assert page_.locator("#cell-1 h3").first.is_visible()
+    page_.locator("#cell-1 h3").first.wait_for(state="visible")
 
 
 def test_the_keyboard_opens_a_row(shown: Shown) -> None:
