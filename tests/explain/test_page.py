@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_unknown() -> None:
     row = Row("k", "t", 1, None, decision("t", Status.REUSED, Reason(Code.CONTAINED)))
     text = words(Page(page([row], title="t")))
     assert "savedunknown 1 reuse not measured" in text
-    assert "items none".replace(" ", "") in text.replace(" ", "")
+    assert "items–" in text
     assert totals([row]).saved is None
     assert totals([row]).to_dict()["saved_seconds"] is None
 
