@@ -34,6 +34,7 @@ from incnb.outputs import leftovers
 from incnb.outputs.pending import of_our_own
 
 if TYPE_CHECKING:
+    from incnb.engine.ledger import Seen
     from incnb.explain.rows import Row
     from incnb.notebook.extension import Extension
 
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 OPEN_LIMIT = 4
 #: Requests that wait while a cell runs; a person does not click more often.
 QUEUE_LIMIT = 1000
-#: A row tells the front end about so many dependencies that did not move, and so many lines of a diff.
-SAME_SHOWN, DIFF_LINES = 60, 200
+#: A row tells the front end about so many dependencies that did not move, and so many lines of a diff; all rows about
+#: so many together: a server drops messages of more than some 3 MB, as when a page is reloaded.
+SAME_SHOWN, DIFF_LINES, SAME_TOGETHER, SAME_TEXT = 60, 200, 6000, 80
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 INSTALL = 'pip install "incnb[panel]"'
@@ -60,7 +62,7 @@ class Panel:
         self._widget: Any = None
 
     def __repr__(self) -> str:
-        return static_table.table_text(self._rows())
+        return str(self._standing()["text/plain"])
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("a panel shows one session and cannot be saved")
@@ -71,16 +73,18 @@ class Panel:
             self._extension.panels.end(self._widget)
             self._widget = None
 
-    def _rows(self) -> list[Row]:
+    def _standing(self) -> dict[str, Any]:
+        """The table and the text, as things are now."""
         not_recorded(self._extension)
-        return rows(self._extension.session)
+        try:
+            found = rows(self._extension.session)
+            return {"text/plain": static_table.table_text(found), "text/html": static_table.table_html(found)}
+        except Exception as error:  # a display that raises would be a traceback in the user's cell
+            problem = f"incnb: the panel cannot be shown: {type(error).__name__}: {error}"
+            return {"text/plain": problem, "text/html": static_table.note_html(problem)}
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        found = self._rows()
-        data: dict[str, Any] = {
-            "text/plain": static_table.table_text(found),
-            "text/html": static_table.table_html(found),
-        }
+        data = self._standing()
         if footer.attended(self._extension.shell):
             widget, problem = self._shown()
             if widget is not None:
@@ -258,7 +262,7 @@ class Panels:
             return
         with self._lock:
             self._running = None  # the front end concludes that from the row
-        self._send_rows({key: slim(row(self._session, seen))})
+        self._send_rows({key: self._row(seen)})
 
     def _send_settled(self) -> None:
         if self._running is not None and self._session.current is None:
@@ -267,7 +271,7 @@ class Panels:
         for seen in self._session.ledger.cells.values():
             told = self._told.get(seen.key)
             if told is None:
-                changed[seen.key] = slim(row(self._session, seen))
+                changed[seen.key] = self._row(seen)
                 continue
             now = {"asked": list(asked(self._session, seen)), "pinned": pinned(self._session, seen)}
             if any(told[name] != value for name, value in now.items()):
@@ -297,9 +301,15 @@ class Panels:
     def _tell_all(self) -> None:
         found = rows(self._session)
         with self._lock:
-            self._told = {one.key: slim(one) for one in found}
+            self._told = {one.key: slim(one, self._limit()) for one in found}
             self._order = [one.key for one in found]
             self._seq += 1
+
+    def _row(self, seen: Seen) -> dict[str, Any]:
+        return slim(row(self._session, seen), self._limit())
+
+    def _limit(self) -> int:
+        return max(5, min(SAME_SHOWN, SAME_TOGETHER // max(1, len(self._session.ledger.cells))))
 
     def _send(self, message: dict[str, Any]) -> None:
         for widget in self._all():
@@ -373,11 +383,11 @@ class Panels:
         widget.send({"do": "answer", "ask": content.get("ask"), "key": key, "action": action, "ok": done, "text": text})
 
 
-def slim(one: Row) -> dict[str, Any]:
+def slim(one: Row, limit: int = SAME_SHOWN) -> dict[str, Any]:
     """A row for the front end: what did not move, and long diffs, only as far as a person would read."""
     told = one.to_dict()
-    same = [change for change in told["changes"] if change["moved"] is False]
-    surplus = {id(change) for change in same[SAME_SHOWN:]}
+    same = [change for change in told["changes"] if not change["moved"]]
+    surplus = {id(change) for change in same[limit:]}
     kept = [_slim(change) for change in told["changes"] if id(change) not in surplus]
     return {**told, "changes": kept, "unshown": len(surplus)}
 
@@ -387,7 +397,13 @@ def _slim(change: dict[str, Any]) -> dict[str, Any]:
     if len(lines) > DIFF_LINES:
         lines = [*lines[:DIFF_LINES], f" … {len(lines) - DIFF_LINES} more lines"]
     short = {**change, "diff": "\n".join(lines)}
+    if not change["moved"]:
+        short |= {name: _cut(change[name]) for name in ("was", "now")}
     return {name: value for name, value in short.items() if value or name in ("kind", "locator", "moved")}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SAME_TEXT else text[: SAME_TEXT - 1] + "…"
 
 
 def _comms() -> dict[str, Any]:

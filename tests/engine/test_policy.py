@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from incnb.engine.pins import pin
 from incnb.engine.policy import Costs, measured_costs
 from incnb.explain import cheaper_to_compute
 
@@ -79,6 +80,16 @@ def test_large_outputs_that_are_cheaper_to_compute_are_not_saved(shells: Shells,
     assert shell.cell(CELL) == "executed" and shell["big"][0] == 2
     shell.plain("k = 1")
     assert shell.cell(CELL) == "reused" and shell["big"][0] == 1, "what is saved is reused"
+
+
+def test_a_cell_that_a_person_pinned_is_saved(shells: Shells, tmp_path: Path) -> None:
+    six_runs(shells)
+    slow_restores(tmp_path, 1.1)
+    shell = shells()
+    session = shell.plain("from incnb.notebook.extension import extension_of\nextension_of(get_ipython()).session")
+    pin(session.history, session.notebook, None, "import numpy as np", on=True)
+    shell.plain("k = 2")
+    assert [shell.cell(CELL), shell.cell(CELL)] == ["executed", "reused"]
 
 
 @pytest.mark.parametrize(("restore", "size"), [(0.0, None), (1.1, 1000)])

@@ -92,9 +92,10 @@ function name(row) {
   return row.number === null || row.number === undefined ? row.title : `${row.title} [${row.number}]`;
 }
 
-/** The first reason in words, and how many more there are. */
+/** The first reason in words, and how many more there are; of a blocked cell what blocks it comes first. */
 function why(row) {
-  const reasons = (row.reasons ?? []).filter((reason) => reason.kind !== "items");
+  let reasons = (row.reasons ?? []).filter((reason) => reason.kind !== "items");
+  if (row.status === "blocked") reasons = [...reasons].sort((a, b) => (b.code === "effect") - (a.code === "effect"));
   if (!reasons.length) return { text: row.status ? "" : row.line ?? "", more: 0 };
   return { text: reasons[0].text || reasons[0].detail || reasons[0].code, more: reasons.length - 1 };
 }
@@ -487,16 +488,22 @@ class View {
       if (isNew && at === null) fresh.append(parts.row);
       else if (at === parts.row) at = (details?.element ?? parts.row).nextSibling;
       else {
-        this.body.insertBefore(parts.row, at);
-        if (details) this.body.insertBefore(details.element, at);
+        this.place(parts.row, at);
+        if (details) this.place(details.element, at);
       }
     }
     if (fresh.childNodes.length) this.body.append(fresh);
     const current = this.elements.get(this.current);
     if (!current || current.row.hidden) this.rove(keys.find((key) => !this.elements.get(key).row.hidden) ?? null);
     this.grid.hidden = !shown;
-    this.grid.setAttribute("aria-rowcount", String(shown + 1));
     this.tellEmpty(shown);
+  }
+
+  /** Move an element; what has the focus in it keeps it. */
+  place(element, before) {
+    const active = document.activeElement;
+    this.body.insertBefore(element, before);
+    if (element.contains(active)) active.focus({ preventScroll: true });
   }
 
   tellEmpty(shown) {
@@ -525,10 +532,10 @@ class View {
     parts.row = make(
       "div",
       { role: "row", class: "incnb-row", "data-key": key, tabindex: "-1", "aria-expanded": "false", "aria-level": "1" },
-      cell("status", parts.glyph, parts.status),
+      cell("status", parts.glyph, " ", parts.status),
       parts.number,
-      cell("title", parts.title, parts.tags),
-      cell("why", parts.why, parts.more),
+      cell("title", parts.title, " ", parts.tags),
+      cell("why", parts.why, " ", parts.more),
       parts.items,
       parts.now,
       parts.recorded,
@@ -755,19 +762,20 @@ class View {
     const parts = [];
     if (moved.length) parts.push(this.changeList(moved));
     else if (same.length) parts.push(make("p", { class: "incnb-quiet", text: open.length ? "Nothing is known to have changed." : "Nothing changed." }));
-    const first = open.length === changes.length;
-    const uncompared = first ? `${plural(open.length, "thing")}, with nothing earlier to compare with` : `${open.length} that cannot be compared`;
-    if (open.length) parts.push(this.fold(row.key, "open", uncompared, () => this.changeList(open)));
+    // what the kernel left out comes with the longer of the two lists
     const unshown = row.unshown ?? 0;
-    if (same.length) {
-      parts.push(
-        this.fold(row.key, "same", `${same.length + unshown} unchanged`, () => {
-          const list = this.changeList(same);
-          if (unshown) list.append(make("li", { class: "incnb-quiet", text: `and ${unshown} more` }));
-          return list;
-        }),
-      );
-    }
+    const first = open.length === changes.length;
+    const few = (list, more) => () => {
+      const shown = this.changeList(list);
+      if (more) shown.append(make("li", { class: "incnb-quiet", text: `and ${more} more` }));
+      return shown;
+    };
+    const more = first ? unshown : 0;
+    const uncompared = first
+      ? `${plural(open.length + more, "thing")}, with nothing earlier to compare with`
+      : `${open.length} that cannot be compared`;
+    if (open.length) parts.push(this.fold(row.key, "open", uncompared, few(open, more)));
+    if (same.length) parts.push(this.fold(row.key, "same", `${same.length + unshown - more} unchanged`, few(same, unshown - more)));
     return this.section("What it relied on", ...parts);
   }
 
@@ -792,7 +800,7 @@ class View {
   changeList(changes) {
     const list = make("ul", { class: "incnb-changes" });
     for (const change of changes) {
-      const line = make("div", { class: "incnb-change" }, make("span", { class: "incnb-kind", text: change.kind }), make("code", { text: change.locator }));
+      const line = make("div", { class: "incnb-change" }, make("span", { class: "incnb-kind", text: change.kind }), " ", make("code", { text: change.locator }));
       if (change.moved && (change.was || change.now)) {
         line.append(
           make("span", { class: "incnb-old" }, make("span", { class: "incnb-live", text: "was " }), change.was || "–"),
@@ -827,7 +835,7 @@ class View {
     const list = make("ul", { class: "incnb-kept" });
     for (const output of outputs) {
       const more = [output.shown, bytes(output.bytes)].filter(Boolean).join(", ");
-      list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), make("code", { text: output.name }), more ? ` ${more}` : ""));
+      list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), " ", make("code", { text: output.name }), more ? ` ${more}` : ""));
     }
     return this.section(`Kept${row.bytes ? `: ${bytes(row.bytes)}` : ""}`, list);
   }
