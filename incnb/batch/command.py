@@ -163,12 +163,14 @@ def _why(parsed: argparse.Namespace) -> int:
 
 def _stats(parsed: argparse.Namespace) -> int:
     from incnb.engine.statistics import statistics
+    from incnb.explain.lines import session_lines
     from incnb.explain.tables import statistics_table
 
     store, session = _session(None)
     runs = _runs(store)
     ours = statistics(run for run in runs if run.get("session") == session.id)
-    _print([statistics_table(ours, statistics(runs), "latest session")])
+    about = next(iter(session_lines([], session.notebook, session.time)))
+    _print([f"this session is the latest: {about}", statistics_table(ours, statistics(runs))])
     return 0
 
 

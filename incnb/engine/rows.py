@@ -96,7 +96,7 @@ def kept(stored: StoredTrace | None) -> tuple[Kept, ...]:
     ]
     found += [Kept("file", str(file.get("path", ""))) for file in outputs.get("files", [])]
     events = len(outputs.get("events", []))
-    return (*found, *([Kept("output", f"{events} outputs")] if events else []))
+    return (*found, *([Kept("output", f"{events} output{'s' if events > 1 else ''}")] if events else []))
 
 
 def _blamed(session: Session, seen: Seen) -> tuple[str, ...]:

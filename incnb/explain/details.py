@@ -112,7 +112,8 @@ def _kept(row: Row) -> str:
     told = []
     for output in row.outputs:
         shown = f" {text(output.shown)}" if output.shown else ""
-        told.append(f"<li>{text(output.what)} {code(output.name)}{shown}{_size(output.bytes)}</li>")
+        name = text(output.name) if output.what == "output" else f"{text(output.what)} {code(output.name)}"
+        told.append(f"<li>{name}{shown}{_size(output.bytes)}</li>")
     return _part("Kept", f'<ul class="kept">{"".join(told)}</ul>' if told else "")
 
 

@@ -57,7 +57,7 @@ def _cell_lines(row: Row) -> Iterator[str]:
     if still:
         yield f"  {still}{' other' if moved else ''} {'dependency' if still == 1 else 'dependencies'} unchanged"
     if row.outputs:
-        kept = ", ".join(f"{output.what} {output.name}" for output in row.outputs)
+        kept = ", ".join(o.name if o.what == "output" else f"{o.what} {o.name}" for o in row.outputs)
         yield f"  kept {size(row.bytes)}: {kept}"
 
 

@@ -89,7 +89,7 @@ def _by_status(found: Totals) -> str:
 def _of_items(found: Totals) -> tuple[str, str]:
     told = {name: number for name, number in found.items.items() if number}
     if not told:
-        return "none", ""
+        return "–", ""
     return f"{sum(told.values()):,}", " · ".join(f"{number:,} {name}" for name, number in told.items())
 
 

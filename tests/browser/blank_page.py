@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 STATIC: Final = Path(__file__).resolve().parents[2] / "incnb" / "notebook" / "static"
-CHROMIUM: Final = Path("/usr/bin/chromium")
 
 #: As much of a widget model as the panel uses; `sent` is what went to the kernel, `tell` what comes from it.
 _MODEL = """

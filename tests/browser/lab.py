@@ -8,8 +8,10 @@ delivered frames and has been silent for a second: the page looks ready long bef
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -18,7 +20,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import psutil
 
@@ -35,6 +37,7 @@ _QUIET: Final = {
     "@jupyterlab/apputils-extension:themes": {"adaptive-theme": True},  # light or dark as the browser says
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }  # fmt: skip
+_NO_ANSWER: Final = (OSError, http.client.HTTPException)
 
 
 class Server:
@@ -51,50 +54,62 @@ class Server:
         (labconfig / "default_setting_overrides.json").write_text(json.dumps(_QUIET))
         self.log = folder / f"{app}.log"
         self.url = ""
+        self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        for attempt in range(5):
+            self._start(_free_port())
+            try:
+                if self._is_up():
+                    return self
+            finally:
+                if not self.url:
+                    self._end()
+            assert attempt < 4, f"the server did not start:\n{self.log.read_text()[-3000:]}"
+        raise AssertionError
+
+    def _start(self, port: int) -> None:
         command = [sys.executable, "-m", "jupyter", self.app, "--no-browser", "--allow-root"]
         command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"]
         command += [f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.work}"]
+        self._port = port
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, env=self.env, cwd=self.work, stdout=log, stderr=log)
-        try:
-            self._wait()
-        except BaseException:
-            self._end()
-            raise
-        return self
 
     def __exit__(self, *error: object) -> None:
         self._end()
 
-    def _wait(self) -> None:
+    def _is_up(self) -> bool:
+        """Wait until the server answers; False if it has ended, as it does when somebody else was faster at its port."""
         assert self._process is not None
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self._process.poll() is None:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/api?token={TOKEN}", timeout=5):
-                return
+            with contextlib.suppress(*_NO_ANSWER), self._ask("status"):
+                self.url = f"http://127.0.0.1:{self._port}"
+                return True
             time.sleep(0.1)
-        raise AssertionError(f"the server did not start:\n{self.log.read_text()[-3000:]}")
+        return False
+
+    def _ask(self, what: str, method: str = "GET") -> Any:
+        address = f"http://127.0.0.1:{self._port}/api/{what}?token={TOKEN}"
+        straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever the environment says
+        return straight.open(urllib.request.Request(address, method=method), timeout=20)
 
     def _end(self) -> None:
         if self._process is None:
             return
         with contextlib.suppress(psutil.Error):
-            started = psutil.Process(self._process.pid).children(recursive=True)
-            with contextlib.suppress(OSError):
-                ask = urllib.request.Request(f"{self.url}/api/shutdown?token={TOKEN}", method="POST")
-                urllib.request.urlopen(ask, timeout=20).close()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(20)
-            for process in (*started, psutil.Process(self._process.pid)):
+            server = psutil.Process(self._process.pid)
+            started = server.children(recursive=True)
+            if self.url:
+                with contextlib.suppress(*_NO_ANSWER):
+                    self._ask("shutdown", "POST").close()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(20)
+            for process in (*started, server):
                 with contextlib.suppress(psutil.Error):
-                    process.kill()
+                    process.kill()  # it knows a process from a later one with the same number
         self._process.wait(20)
 
     def save(self, name: str, cells: list[str]) -> Path:
@@ -194,6 +209,15 @@ class Opened:
 
     def output(self, cell: int) -> str:
         return self.cell(cell).locator(".jp-OutputArea").inner_text()
+
+
+def _free_port() -> int:
+    """A port that nobody uses, below those that systems hand out by themselves, to kernels for example."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def _environment(folder: Path, more: dict[str, str]) -> dict[str, str]:

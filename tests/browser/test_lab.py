@@ -113,6 +113,6 @@ def test_rows_fill_open_and_are_obeyed(opened: Opened) -> None:
     told = panel.locator(".incnb-row[data-key]", has=page.get_by_text("read the airports", exact=True))
     expect(told).not_to_contain_text("runs next time")
     expect(told).to_contain_text("marked")
-    history = opened.output(LAST).splitlines()
-    assert "executed" in history[1] and "marked" in history[1], history
-    assert "reused" in history[2], history
+    runs = [line for line in opened.output(LAST).splitlines() if "executed" in line or "reused" in line]
+    assert "executed" in runs[0] and "marked" in runs[0], runs
+    assert "reused" in runs[1], runs

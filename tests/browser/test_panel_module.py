@@ -8,22 +8,7 @@ from typing import Any
 
 import blank_page
 import pytest
-from blank_page import CHROMIUM, DEMO, frame, open_panel, reason, row, tell_rows
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no {CHROMIUM}"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
-        found = driver.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
-        yield found
-        found.close()
+from blank_page import DEMO, frame, open_panel, reason, row, tell_rows
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def session() -> list[Row]:
             "id load", "load flights", 3, "load",
             decision("load flights", Status.EXECUTED, file, seconds=Seconds(0.01, 2.4)), 2.4, 12_400_000,
             changes=(Change("file", "data/b.csv", "1,200 bytes", "1,350 bytes", True), *still),
-            outputs=(Kept("variable", "df", "DataFrame (336776, 19)", 12_000_000), Kept("output", "1 outputs")),
+            outputs=(Kept("variable", "df", "DataFrame (336776, 19)", 12_000_000), Kept("output", "1 output")),
         ),
         Row(
             "id features", "features", 4, "features",
