@@ -129,7 +129,7 @@ def test_a_survey_ends_when_its_time_is_over(shells: Shells, monkeypatch: Any) -
     usage = ask(shell).store()
     assert not usage.complete and "more than could be looked at" in repr(usage)
     answer = forget(shell, "one")
-    assert answer.traces == 1 and "until the store is collected" in answer.text() or not answer.kept
+    assert (answer.traces == 1 and "until the store is collected" in answer.text()) or not answer.kept
     assert shell.cell("b = bytes(300_000)", "--name two") == "reused", "no blob goes on a guess"
 
 
