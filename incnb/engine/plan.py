@@ -61,7 +61,7 @@ class _Verdict:
 
 
 def planned(session: Session, order: list[str]) -> list[Outlook]:
-    """The outlook of each cell, by their keys in the order of the notebook."""
+    """The outlook of each tracked cell; `order` has the keys of all cells, in the order of the notebook."""
     return _Plan(session).go(order)
 
 
@@ -83,7 +83,11 @@ class _Plan:
 
     def go(self, order: list[str]) -> list[Outlook]:
         found = []
+        others = self.session.ledger.provenance.others
         for key in order:
+            if key in others:
+                self.hands.other(others[key])
+                continue
             seen, text = self.session.ledger.cells[key], self.session.texts.get(key)
             started = time.perf_counter()
             verdict = self._verdict(seen, text)
