@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from incnb.dependencies import ambient, file, sharing
 from incnb.engine.ledger import TraceName
 from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
-from incnb.engine.provenance import Made, Origin, Other
+from incnb.engine.provenance import NOBODY, Made, Origin, Other
 from incnb.model import Dependency, Kind
 from incnb.outputs.variables import RESULT
 
@@ -80,7 +80,7 @@ class Hands:
                 place = (str(reference[0] or ""), str(reference[1]))
                 stands = self._stands.get(place, self._past.origins.get(place))
                 stands = stands.by if isinstance(stands, Touched) else stands
-                if stands != fed.get(place) and (stands is not None or fed.get(place) != Origin("-")):
+                if stands != fed.get(place) and (stands is not None or fed.get(place) != NOBODY):
                     doubt = Doubt(f"depends on {_shown(place)}, parts of which it would hold")
                     found |= {("", str(name)): doubt for name in group["names"] if name != RESULT}
         return found
@@ -113,7 +113,13 @@ class Hands:
         changed = set(made.changed)
         if perhaps:
             read = self._past.fed.get(key, {})
-            may = {place for place in read if place[0] not in (FILE, AMBIENT) and self._past.may_change(place)}
+            may = {
+                place
+                for place, origin in read.items()
+                # what lies there now tells only if it is what the cell met
+                if place[0] not in (FILE, AMBIENT)
+                and (self._past.origins.get(place, NOBODY) != origin or self._past.may_change(place))
+            }
             self._stands.update(dict.fromkeys(self._past.aliases.of(may), maybe))
         self._stands.update(dict.fromkeys(self._past.aliases.of(changed), doubt))
         self._stands.update(dict.fromkeys(made.bound, doubt))

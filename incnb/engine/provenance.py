@@ -47,6 +47,9 @@ class Origin:
     named: bool = True  # by a cell id, so that an edited cell is known to be the one that it was
 
 
+NOBODY = Origin("-")  # it was there before, or is not there
+
+
 @dataclass(slots=True)
 class Other:
     """A cell that is not tracked, as it ran last: what it bound, of that what its text alone says, and what it may have
@@ -116,7 +119,7 @@ class Provenance:
         if tracked.analysis is not None:
             self.others.pop(f"other {tracked.cell.id}", None)
         read = dict.fromkeys(place for dependency in relied for place in places_of(dependency))
-        self.fed[tracked.key] = {place: self.origins.get(place, Origin("-")) for place in read}
+        self.fed[tracked.key] = {place: self.origins.get(place, NOBODY) for place in read}
         made = self._made(tracked, relied)
         self.made[tracked.key] = made
         self.leave(self.origins, made, Origin(tracked.key, tracked.trace))
@@ -140,7 +143,8 @@ class Provenance:
             shared = tuple(map(frozenset, places.sharing_groups(outputs)))
             return Made(frozenset(bound | places.bound(outputs)), frozenset(places.patched(outputs)), shared)
         # nothing says what it did: it may have changed whatever it read, and what it made may hold that
-        changed = {place for d in relied if d.kind is Kind.VALUE for place in places_of(d) if self.may_change(place)}
+        read = {place for d in relied if d.kind is Kind.VALUE for place in places_of(d)}
+        changed = {place for place in read if place in bound or self.may_change(place)}
         anything = any(r.code is Code.EFFECT and "subprocess" in r.detail for r in tracked.reasons)
         if tracked.run is not None and tracked.run.watch is not None:
             bound |= {(FILE, one.path) for one in tracked.run.watch.whole.changes}
