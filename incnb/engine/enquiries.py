@@ -148,7 +148,8 @@ class Enquiries:
         found = planned(session, order)
         tracked = [key for key in order if key in ledger.cells]
         outlooks = [replace(o, note=notes.get(key, "")) for key, o in zip(tracked, found, strict=True)]
-        return Plan(tuple(outlooks), session.notebook, label, tuple(differs))
+        others = sum(key in past.others and not past.others[key].trivial for key in order)
+        return Plan(tuple(outlooks), session.notebook, label, tuple(differs), others)
 
     def refresh(self, cell: Known | None) -> tuple[Refreshed, float | None]:
         """The outlook of one cell or of all, and the p95 in ms of all refreshes of all cells in this session."""

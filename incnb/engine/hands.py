@@ -14,6 +14,7 @@ from incnb.dependencies import ambient, file, sharing
 from incnb.engine.ledger import TraceName
 from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
 from incnb.engine.provenance import NOBODY, Made, Origin, Other
+from incnb.engine.reloading import would_be_reloaded
 from incnb.model import Dependency, Kind
 from incnb.outputs.variables import RESULT
 
@@ -51,6 +52,7 @@ class Hands:
         self._stands: dict[Place, Origin | Doubt | Touched] = {}  # what the cells of the plan have made so far
         self._held: dict[tuple[str, str], dict[str, str]] = {}  # fingerprints of what a trace holds
         self._files: dict[str, str] = {}  # digests of files that cells before would have put back
+        self._stale = would_be_reloaded(session.shell)
         self._anything: Doubt | None = None  # a cell that would run and may write any file
 
     # -- what a cell leaves
@@ -133,6 +135,10 @@ class Hands:
 
     def doubt(self, key: str, trace: str, dependency: Dependency) -> Doubt:
         """How one dependency of a cell is to be judged when its turn comes."""
+        if self._stale and (
+            dependency.kind in (Kind.CODE, Kind.MODULE) or any(p[0] in self._stale for p in places_of(dependency))
+        ):
+            return Doubt(f"depends on {', '.join(sorted(self._stale))}, which %autoreload would load again")
         if dependency.kind is Kind.FILE:
             return self._of_file(dependency)
         if dependency.kind is Kind.MODULE:

@@ -63,6 +63,11 @@ class Other:
     touched: set[Place] = field(default_factory=set)
     everything: bool = False
 
+    @property
+    def trivial(self) -> bool:
+        """Whether it makes and changes nothing: a line that loads an extension, a question."""
+        return not (self.bound or self.touched or self.everything)
+
     def origin(self, place: Place | None = None) -> Origin:
         """What it makes of a place."""
         return Origin(self.key, None, self.text, certain=place in self.certain, named=self.id is not None)

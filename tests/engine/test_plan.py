@@ -311,6 +311,35 @@ def test_a_fault_of_ours_in_following_a_cell_does_not_stop_it(shells: Shells, mo
     assert plan(shell) == {"make": "reuse", "read": "depends on what a cell that is not tracked makes of all variables"}
 
 
+def test_a_cell_with_the_code_of_one_above_may_reuse_what_that_one_saves(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    shell.cell("r = [k]", "--name one")
+    shell.cell("r = [k]", "--name two")
+    other(shell, "k", "k = 2")
+    assert plan(shell) == {"one": "run", "two": "depends on one [2], which would run, whose code is the same"}
+
+
+def test_modules_that_would_be_loaded_again(shells: Shells, tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "work" / "fresh.py"
+    path.write_text("def f(n):\n    return n + 1\n")
+    os.utime(path, (1e9, 1e9))
+    shell = shells()
+    shell.plain("%load_ext autoreload\n%autoreload 2")
+    try:
+        shell.plain("import fresh")
+        shell.cell("r = fresh.f(1)", "--name one")
+        shell.cell("s = 3", "--name two")
+        assert plan(shell) == {"one": "reuse", "two": "reuse"}
+        path.write_text("def f(n):\n    return n + 2\n")
+        found = plan(shell)
+        assert found == {"one": "depends on fresh, which %autoreload would load again", "two": "reuse"}
+    finally:
+        shell.plain("%autoreload 0\n%unload_ext autoreload")
+
+
 def test_pending_values_are_not_loaded_and_not_guessed(shells: Shells) -> None:
     shell = shells()
     shell.cell("big = list(range(10))", "--name big")
