@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
-    from incnb.notebook.questions import accept, forget, history, mark, plan, report, stats, why
+    from incnb.notebook.questions import accept, forget, history, mark, plan, refresh, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -35,6 +35,7 @@ __all__ = [
     "mark",
     "memo",
     "plan",
+    "refresh",
     "report",
     "source",
     "stats",
@@ -54,7 +55,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "source": "incnb.sources",
     "store": "",  # the package itself, which can be called
     **dict.fromkeys(
-        ("accept", "forget", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"
+        ("accept", "forget", "history", "mark", "plan", "refresh", "report", "stats", "why"), "incnb.notebook.questions"
     ),
 }
 
