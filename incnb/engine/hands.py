@@ -89,18 +89,34 @@ class Hands:
 
     def other(self, other: Other) -> None:
         """A cell that is not tracked runs between the others, and does what it did."""
+        steady = all(self._met(place) == origin for place, origin in other.fed.items())
         state = dict[Place, Origin]()
         self._past.leave_other(state, other)
         for place, origin in state.items():
             below = self._stands.get(place)
             if place in other.bound:
                 self._stands[place] = origin
+            elif not steady:
+                self._stands[place] = Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may change")
             elif not isinstance(below, Doubt):
                 self._stands[place] = Touched(below.below if isinstance(below, Touched) else below, origin)
+        if not steady and other.acts:
+            self._anything = Doubt("depends on what a cell that is not tracked does with files")
+            drawn = Doubt("depends on what a cell that is not tracked draws at random")
+            self._stands.update(dict.fromkeys(((AMBIENT, what) for what in ambient.GENERATORS), drawn))
         if other.everything:
             doubt = Doubt("depends on what a cell that is not tracked makes of all variables")
             places = {place for place in (*self._past.origins, *self._stands) if place[0] not in (FILE, AMBIENT)}
             self._stands.update(dict.fromkeys(places, doubt))
+
+    def _met(self, place: Place) -> Origin | None:
+        """Who would have made a place by now, if that is known."""
+        stands = self._stands.get(place)
+        if isinstance(stands, Doubt):
+            return None
+        if isinstance(stands, Touched):
+            return stands.by
+        return stands or self._past.origins.get(place, NOBODY)
 
     def put_back(self, again: list[dict[str, Any]]) -> None:
         """These files are missing and would be there again."""

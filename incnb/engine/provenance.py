@@ -52,8 +52,8 @@ NOBODY = Origin("-")  # it was there before, or is not there
 
 @dataclass(slots=True)
 class Other:
-    """A cell that is not tracked, as it ran last: what it bound, of that what its text alone says, and what it may have
-    changed. `everything`: whatever it likes."""
+    """A cell that is not tracked, as it ran last: what it bound, of that what its text alone says, what it may have
+    changed, and from whom it read. `everything`: it may have changed whatever it likes; `acts`: files, for instance."""
 
     key: str
     id: str | None
@@ -61,12 +61,14 @@ class Other:
     bound: set[Place] = field(default_factory=set)
     certain: set[Place] = field(default_factory=set)
     touched: set[Place] = field(default_factory=set)
+    fed: dict[Place, Origin] = field(default_factory=dict)
+    acts: bool = False
     everything: bool = False
 
     @property
     def trivial(self) -> bool:
         """Whether it makes and changes nothing: a line that loads an extension, a question."""
-        return not (self.bound or self.touched or self.everything)
+        return not (self.bound or self.touched or self.everything or self.acts)
 
     def origin(self, place: Place | None = None) -> Origin:
         """What it makes of a place."""
@@ -197,6 +199,9 @@ class Provenance:
             if not certain and not only_looks(statement):
                 reached = {("", word) for word in self._reach(mentions(statement))}
                 other.touched |= {place for place in reached if self.may_change(place)}
+                other.acts = True
+                for place in reached - other.bound:
+                    other.fed.setdefault(place, self.origins.get(place, NOBODY))
         self.leave_other(self.origins, other)
 
     def leave_other(self, state: dict[Place, Origin], other: Other) -> None:

@@ -311,6 +311,25 @@ def test_a_fault_of_ours_in_following_a_cell_does_not_stop_it(shells: Shells, mo
     assert plan(shell) == {"make": "reuse", "read": "depends on what a cell that is not tracked makes of all variables"}
 
 
+def test_a_cell_that_is_not_tracked_does_what_it_did_only_with_what_it_read(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    other(shell, "f", "def f(d):\n    return len(d)")
+    shell.cell("d = [1, 2]", "--name make")
+    other(shell, "call", "n = f(d)")
+    other(shell, "write", "with open('out.txt', 'w') as h:\n    h.write(str(k))")
+    shell.cell("m = list(d)", "--name keys")
+    shell.cell("text = open('out.txt').read()", "--name read")
+    assert plan(shell) == {"make": "reuse", "keys": "reuse", "read": "reuse"}
+    other(shell, "f", "def f(d):\n    d.append(3)\n    return len(d)")
+    assert plan(shell)["keys"] == "depends on d, which a cell that is not tracked may change"
+    other(shell, "f", "def f(d):\n    return len(d)")
+    other(shell, "k", "k = 2")
+    found = plan(shell)
+    assert found["keys"] == "reuse"
+    assert found["read"] == "depends on what a cell that is not tracked does with files"
+
+
 def test_a_cell_with_the_code_of_one_above_may_reuse_what_that_one_saves(shells: Shells) -> None:
     shell = shells()
     other(shell, "k", "k = 1")
