@@ -12,7 +12,7 @@ from incnb.explain.answer import Answer, size, then_and_now
 from incnb.explain.kept import Forgotten, Share, Usage
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
-from incnb.explain.report import Report
+from incnb.explain.report import Report, because
 from incnb.explain.rows import Kept, Row
 from incnb.explain.why import NothingYet, Why
 from incnb.model import (
@@ -125,6 +125,14 @@ def test_a_report_counts_cells_and_items_and_says_what_is_unknown() -> None:
     assert report.to_dict()["cells"] == {"reused": 1, "cutoff": 0, "executed": 2, "failed": 0, "blocked": 0}
     assert report.to_dict()["rows"][0] == RAN.to_dict()
     assert "3 of 1000 items" in lines[3]
+
+
+def test_a_report_says_why_something_is_not_saved() -> None:
+    new, effect = Reason(Code.NEVER_RUN), Reason(Code.EFFECT, "", "clock", "it reads the clock")
+    unsaved = Reason(Code.NOT_SAVED, "", "x", "a socket")
+    assert because(Row("a", "a", decision=decided(Status.BLOCKED, new, effect))) == "not reusable: it reads the clock"
+    told = because(Row("a", "a", decision=decided(Status.EXECUTED, new, unsaved)))
+    assert told == "nothing is saved for it yet · not saved: a socket (x)"
 
 
 def test_a_plan_says_what_would_happen_and_what_is_not_known() -> None:
