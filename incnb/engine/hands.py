@@ -16,6 +16,7 @@ from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
 from incnb.engine.provenance import NOBODY, Made, Origin, Other
 from incnb.engine.reloading import would_be_reloaded
 from incnb.model import Dependency, Kind
+from incnb.outputs.ambient import ENVIRONMENT
 from incnb.outputs.variables import RESULT
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ class Hands:
     def other(self, other: Other) -> None:
         """A cell that is not tracked runs between the others, and does what it did."""
         steady = all(self._met(place) == origin for place, origin in other.fed.items())
-        state = dict[Place, Origin]()
-        self._past.leave_other(state, other)
-        for place, origin in state.items():
+        left = dict[Place, Origin]()
+        self._past.leave_other(left, other)
+        for place, origin in left.items():
             below = self._stands.get(place)
             if place in other.bound:
                 self._stands[place] = origin
@@ -102,8 +103,8 @@ class Hands:
                 self._stands[place] = Touched(below.below if isinstance(below, Touched) else below, origin)
         if not steady and other.acts:
             self._anything = Doubt("depends on what a cell that is not tracked does with files")
-            drawn = Doubt("depends on what a cell that is not tracked draws at random")
-            self._stands.update(dict.fromkeys(((AMBIENT, what) for what in ambient.GENERATORS), drawn))
+            state = Doubt("depends on what a cell that is not tracked draws at random or sets")
+            self._stands.update(dict.fromkeys(((AMBIENT, w) for w in (*ambient.GENERATORS, ENVIRONMENT)), state))
         if other.everything:
             doubt = Doubt("depends on what a cell that is not tracked makes of all variables")
             places = {place for place in (*self._past.origins, *self._stands) if place[0] not in (FILE, AMBIENT)}

@@ -26,6 +26,7 @@ from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import references
 from incnb.fingerprint.encoder import ATOMS
 from incnb.model import Code, Dependency, Kind
+from incnb.outputs.ambient import ENVIRONMENT
 
 if TYPE_CHECKING:
     from incnb.engine.ledger import TraceName
@@ -155,6 +156,7 @@ class Provenance:
         anything = any(r.code is Code.EFFECT and "subprocess" in r.detail for r in tracked.reasons)
         if tracked.run is not None and tracked.run.watch is not None:
             bound |= {(FILE, one.path) for one in tracked.run.watch.whole.changes}
+            bound |= {(AMBIENT, ENVIRONMENT)} if tracked.run.watch.variables else set()
             marks = tracked.run.marks
             generators = {d.locator for d in relied if d.kind is Kind.AMBIENT} & set(ambient.GENERATORS)
             probes = ambient.PROBES if marks is not None else ()

@@ -311,6 +311,21 @@ def test_a_fault_of_ours_in_following_a_cell_does_not_stop_it(shells: Shells, mo
     assert plan(shell) == {"make": "reuse", "read": "depends on what a cell that is not tracked makes of all variables"}
 
 
+def test_ambient_state_goes_from_cell_to_cell(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    shell.cell("import random\nrandom.seed(k)", "--name seed")
+    shell.cell("import random\nr = random.random()", "--name draw")
+    shell.cell("import os\nos.environ['MINE'] = str(k)", "--name set")
+    shell.cell("import os\ns = os.environ['MINE']", "--name get")
+    found = plan(shell)
+    assert found["draw"] != "run" and found["get"] == "reuse", found
+    other(shell, "k", "k = 2")
+    found = plan(shell)
+    assert found["seed"] == found["set"] == "run", found
+    assert found["draw"] == "depends on seed [2], which would run" and found["get"].startswith("depends on set"), found
+
+
 def test_a_cell_that_is_not_tracked_does_what_it_did_only_with_what_it_read(shells: Shells) -> None:
     shell = shells()
     other(shell, "k", "k = 1")
