@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from incnb.engine.memo import memo
     from incnb.failed import Failed
     from incnb.notebook.panel import panel
-    from incnb.notebook.questions import accept, forget, history, mark, plan, report, stats, why
+    from incnb.notebook.questions import accept, forget, history, mark, plan, refresh, report, stats, why
     from incnb.sources import Source, SourceError, source
 
 __version__ = "0.1.0"
@@ -37,6 +37,7 @@ __all__ = [
     "memo",
     "panel",
     "plan",
+    "refresh",
     "report",
     "source",
     "stats",
@@ -57,7 +58,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "source": "incnb.sources",
     "store": "",  # the package itself, which can be called
     **dict.fromkeys(
-        ("accept", "forget", "history", "mark", "plan", "report", "stats", "why"), "incnb.notebook.questions"
+        ("accept", "forget", "history", "mark", "plan", "refresh", "report", "stats", "why"), "incnb.notebook.questions"
     ),
 }
 

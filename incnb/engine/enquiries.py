@@ -17,7 +17,7 @@ from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
 from incnb.engine.plan import planned
 from incnb.engine.refresh import Refreshed, refresh
 from incnb.engine.rows import row
-from incnb.engine.saved_file import SavedCell, differences, in_order
+from incnb.engine.saved_file import SavedCell, differences, in_file, in_order
 from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
 from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
@@ -132,13 +132,24 @@ class Enquiries:
     def plan(self) -> Plan:
         """What each cell would do if the notebook ran now."""
         session = self._session
-        ledger = session.ledger
-        saved = session.ledger.saved.cells(session.notebook)
-        order, label = self._order(saved)
+        ledger, past = session.ledger, session.ledger.provenance
+        saved = ledger.saved.cells(session.notebook)
+        known = {key: (key, seen.decision.cell.id, seen.raw) for key, seen in ledger.cells.items()}
+        known |= {key: (key, other.id, other.text) for key, other in past.others.items()}
+        ran = [known[key] for key in past.sequence if key in known and key not in past.left_off]
+        order = in_order(saved, ran)
+        label = "the saved file" if order is not None else "first execution"
+        if order is None:
+            order = [key for key, _, _ in ran]
+        else:
+            there = in_file(saved, ran)
+            order = [key for key in order if key in there or key in ledger.cells]
         notes, differs = differences(saved, ledger.texts(), ledger.others)
         found = planned(session, order)
-        outlooks = [replace(o, note=notes.get(key, "")) for key, o in zip(order, found, strict=True)]
-        return Plan(tuple(outlooks), session.notebook, label, tuple(differs))
+        tracked = [key for key in order if key in ledger.cells]
+        outlooks = [replace(o, note=notes.get(key, "")) for key, o in zip(tracked, found, strict=True)]
+        others = sum(key in past.others and not past.others[key].trivial for key in order)
+        return Plan(tuple(outlooks), session.notebook, label, tuple(differs), others)
 
     def refresh(self, cell: Known | None) -> tuple[Refreshed, float | None]:
         """The outlook of one cell or of all, and the p95 in ms of all refreshes of all cells in this session."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from incnb.dependencies import ambient, file, sharing
 from incnb.engine.ledger import TraceName
 from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
-from incnb.engine.provenance import Made, Origin
+from incnb.engine.provenance import NOBODY, Made, Origin, Other
+from incnb.engine.reloading import would_be_reloaded
 from incnb.model import Dependency, Kind
+from incnb.outputs.ambient import ENVIRONMENT
 from incnb.outputs.variables import RESULT
 
 if TYPE_CHECKING:
@@ -30,6 +32,14 @@ class Doubt:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Made by a cell of the plan, and perhaps changed by one that is not tracked."""
+
+    below: Origin | None
+    by: Origin
+
+
 class Hands:
     """Goes through the cells with the plan."""
 
@@ -40,9 +50,10 @@ class Hands:
         self._session = session
         self._environment = environment
         self._past = session.ledger.provenance
-        self._stands: dict[Place, Origin | Doubt] = {}  # what the cells of the plan have made so far
+        self._stands: dict[Place, Origin | Doubt | Touched] = {}  # what the cells of the plan have made so far
         self._held: dict[tuple[str, str], dict[str, str]] = {}  # fingerprints of what a trace holds
         self._files: dict[str, str] = {}  # digests of files that cells before would have put back
+        self._stale = would_be_reloaded(session.shell)
         self._anything: Doubt | None = None  # a cell that would run and may write any file
 
     # -- what a cell leaves
@@ -71,10 +82,42 @@ class Hands:
             for reference in group.get("refers", []):
                 place = (str(reference[0] or ""), str(reference[1]))
                 stands = self._stands.get(place, self._past.origins.get(place))
-                if stands != fed.get(place) and (stands is not None or fed.get(place) != Origin("-")):
+                stands = stands.by if isinstance(stands, Touched) else stands
+                if stands != fed.get(place) and (stands is not None or fed.get(place) != NOBODY):
                     doubt = Doubt(f"depends on {_shown(place)}, parts of which it would hold")
                     found |= {("", str(name)): doubt for name in group["names"] if name != RESULT}
         return found
+
+    def other(self, other: Other) -> None:
+        """A cell that is not tracked runs between the others, and does what it did."""
+        steady = all(self._met(place) == origin for place, origin in other.fed.items())
+        left = dict[Place, Origin]()
+        self._past.leave_other(left, other)
+        for place, origin in left.items():
+            below = self._stands.get(place)
+            if place in other.bound:
+                self._stands[place] = origin
+            elif not steady:
+                self._stands[place] = Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may change")
+            elif not isinstance(below, Doubt):
+                self._stands[place] = Touched(below.below if isinstance(below, Touched) else below, origin)
+        if not steady and other.acts:
+            self._anything = Doubt("depends on what a cell that is not tracked does with files")
+            state = Doubt("depends on what a cell that is not tracked draws at random or sets")
+            self._stands.update(dict.fromkeys(((AMBIENT, w) for w in (*ambient.GENERATORS, ENVIRONMENT)), state))
+        if other.everything:
+            doubt = Doubt("depends on what a cell that is not tracked makes of all variables")
+            places = {place for place in (*self._past.origins, *self._stands) if place[0] not in (FILE, AMBIENT)}
+            self._stands.update(dict.fromkeys(places, doubt))
+
+    def _met(self, place: Place) -> Origin | None:
+        """Who would have made a place by now, if that is known."""
+        stands = self._stands.get(place)
+        if isinstance(stands, Doubt):
+            return None
+        if isinstance(stands, Touched):
+            return stands.by
+        return stands or self._past.origins.get(place, NOBODY)
 
     def put_back(self, again: list[dict[str, Any]]) -> None:
         """These files are missing and would be there again."""
@@ -89,7 +132,13 @@ class Hands:
         changed = set(made.changed)
         if perhaps:
             read = self._past.fed.get(key, {})
-            may = {place for place in read if place[0] not in (FILE, AMBIENT) and self._past.may_change(place)}
+            may = {
+                place
+                for place, origin in read.items()
+                # what lies there now tells only if it is what the cell met
+                if place[0] not in (FILE, AMBIENT)
+                and (self._past.origins.get(place, NOBODY) != origin or self._past.may_change(place))
+            }
             self._stands.update(dict.fromkeys(self._past.aliases.of(may), maybe))
         self._stands.update(dict.fromkeys(self._past.aliases.of(changed), doubt))
         self._stands.update(dict.fromkeys(made.bound, doubt))
@@ -103,6 +152,10 @@ class Hands:
 
     def doubt(self, key: str, trace: str, dependency: Dependency) -> Doubt:
         """How one dependency of a cell is to be judged when its turn comes."""
+        if self._stale and (
+            dependency.kind in (Kind.CODE, Kind.MODULE) or any(p[0] in self._stale for p in places_of(dependency))
+        ):
+            return Doubt(f"depends on {', '.join(sorted(self._stale))}, which %autoreload would load again")
         if dependency.kind is Kind.FILE:
             return self._of_file(dependency)
         if dependency.kind is Kind.MODULE:
@@ -132,28 +185,40 @@ class Hands:
         live = self._past.origins.get(place)
         if stands is None:
             return self._of_nobody(key, place, live)
-        held = self._held.get((stands.trace.code, stands.trace.id), {}) if stands.trace is not None else {}
-        if dependency.kind is Kind.VALUE and held.get(dependency.locator) == dependency.fp:
-            return self.SAME
         seen = self._session.ledger.cells[key]
-        mine = stands.trace is not None and seen.trace is not None and seen.trace.id == trace
-        if mine and self._past.fed.get(key, {}).get(place) == stands:
+        fed = self._past.fed.get(key, {}).get(place)
+        mine = seen.trace is not None and seen.trace.id == trace
+        if isinstance(stands, Touched):
+            held = self._held_by(stands.below)
+            if mine and fed == stands.by and held.get(dependency.locator) == dependency.fp:
+                return self.SAME  # it was touched before as well, and was what the producer's result holds
+            return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may change")
+        if dependency.kind is Kind.VALUE and self._held_by(stands).get(dependency.locator) == dependency.fp:
             return self.SAME
-        if live == stands and place not in self._past.loose:
+        if stands.certain and not stands.named and live is not None and live.certain:
+            return self.LIVE  # perhaps an edit of the same cell: the latest text counts
+        known = stands.trace is not None or stands.certain
+        if known and mine and fed == stands:
+            return self.SAME
+        if known and live == stands:
             return self.LIVE
         what = _shown(place)
-        if live is not None and live.key in self._session.ledger.cells:
-            return Doubt(f"depends on {what}, which {self._title(live.key)} has changed since")
-        return Doubt(f"depends on {what}, which was changed since by a cell that is not tracked")
+        if not known:
+            return Doubt(f"depends on {what}, which a cell that is not tracked makes")
+        return Doubt(f"depends on {what}, which {self._title(live)} has changed since")
+
+    def _held_by(self, origin: Origin | None) -> dict[str, str]:
+        """The fingerprints of what a result holds, by locator."""
+        if origin is None or origin.trace is None:
+            return {}
+        return self._held.get((origin.trace.code, origin.trace.id), {})
 
     def _of_nobody(self, key: str, place: Place, live: Origin | None) -> Doubt:
         """Nobody before this cell makes it: it is what it is now, if this cell or a later one did not make that."""
-        if live is None or live.certain:
+        if live is None:
             return self.LIVE
-        if live.key:
-            who = "it" if live.key == key else self._title(live.key)
-            return Doubt(f"depends on {_shown(place)}, which is what {who} left of it", self._title(live.key))
-        return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked makes or may change")
+        who = "it" if live.key == key else self._title(live)
+        return Doubt(f"depends on {_shown(place)}, which is what {who} left of it", "" if who == "it" else who)
 
     def _of_file(self, dependency: Dependency) -> Doubt:
         if self._anything is not None:
@@ -184,10 +249,10 @@ class Hands:
                 return stands
         return self.LIVE
 
-    def _title(self, key: str) -> str:
-        seen = self._session.ledger.cells.get(key)
+    def _title(self, origin: Origin | None) -> str:
+        seen = self._session.ledger.cells.get(origin.key) if origin is not None else None
         if seen is None:
-            return "another cell"
+            return "a cell that is not tracked"
         return seen.decision.cell.title + (f" [{seen.number}]" if seen.number is not None else "")
 
 

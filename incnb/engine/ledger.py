@@ -70,6 +70,7 @@ class Ledger:
     def ran(self, cell_id: str | None, raw: str) -> None:
         """A cell, tracked or not, begins."""
         self.others[cell_id or raw.strip()] = raw
+        self.provenance.begin(cell_id, raw)
 
     def texts(self) -> list[tuple[str, str | None, str]]:
         """The tracked cells in the order in which they ran first: key, cell id, text as it ran last."""

@@ -61,7 +61,7 @@ class _Verdict:
 
 
 def planned(session: Session, order: list[str]) -> list[Outlook]:
-    """The outlook of each cell, by their keys in the order of the notebook."""
+    """The outlook of each tracked cell; `order` has the keys of all cells, in the order of the notebook."""
     return _Plan(session).go(order)
 
 
@@ -69,6 +69,7 @@ def planned(session: Session, order: list[str]) -> list[Outlook]:
 class _Plan:
     session: Session
     hands: Hands = field(init=False)
+    _alike: dict[str, str] = field(default_factory=dict)  # by code, cells that would save what another could reuse
 
     def __post_init__(self) -> None:
         session = self.session
@@ -83,7 +84,11 @@ class _Plan:
 
     def go(self, order: list[str]) -> list[Outlook]:
         found = []
+        others = self.session.ledger.provenance.others
         for key in order:
+            if key in others:
+                self.hands.other(others[key])
+                continue
             seen, text = self.session.ledger.cells[key], self.session.texts.get(key)
             started = time.perf_counter()
             verdict = self._verdict(seen, text)
@@ -114,6 +119,8 @@ class _Plan:
             found = self._looked_up(seen, text)
         except StoreError as error:
             return _Verdict(False, (Reason(Code.STORE_UNREADABLE, "store", "", str(error)),))
+        if found.reuse is False and text.analysis.code in self._alike:
+            return _unknown(f"depends on {self._alike[text.analysis.code]}, whose code is the same", Code.NEVER_RUN)
         return self._restorable(found) if found.trace is not None and found.reuse else found
 
     def _asked(self, text: Text) -> _Verdict | None:
@@ -251,6 +258,7 @@ class _Plan:
         title = cell.title if seen.number is None else f"{cell.title} [{seen.number}]"
         other = any(reason.code in _OTHER_CODE | _UNTOLD for reason in verdict.reasons) or self._changes(seen)
         would = "would run" if verdict.reuse is False else "may run" if verdict.reuse is None else "would be reused"
+        self._alike.setdefault(seen.code, f"{title}, which {would}")
         self.hands.run(seen.key, title, would, made, perhaps=other)
 
     def _changes(self, seen: Seen) -> bool:

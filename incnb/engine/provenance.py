@@ -14,10 +14,11 @@ from __future__ import annotations
 import ast
 import types
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import mentions
+from incnb.analysis.plainly import HARMLESS, is_certain, magic_of, only_looks, stored_names
 from incnb.dependencies import ambient
 from incnb.engine import places
 from incnb.engine.places import AMBIENT, FILE, Place, places_of
@@ -25,6 +26,7 @@ from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import references
 from incnb.fingerprint.encoder import ATOMS
 from incnb.model import Code, Dependency, Kind
+from incnb.outputs.ambient import ENVIRONMENT
 
 if TYPE_CHECKING:
     from incnb.engine.ledger import TraceName
@@ -32,21 +34,46 @@ if TYPE_CHECKING:
 
 #: Whoever says one of these may bind and change names that it does not mention.
 _ANY = frozenset({"exec", "eval", "globals", "locals", "vars", "user_ns", "user_global_ns", "run_cell", "__main__"})
-_HARMLESS = frozenset(
-    "incremental load_ext unload_ext reload_ext autoreload matplotlib config precision env cd pip conda pwd".split()  # noqa: SIM905
-)
-_NAMING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
-_PLAIN = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What made something what it is: a run of a tracked cell, by the trace that it left or brought back, or another
-    cell (`key` empty). `certain`: the text of that other cell alone says what it is."""
+    cell, by its `text`. `certain`: that text alone says what it is."""
 
     key: str = ""
     trace: TraceName | None = None
+    text: str = ""
     certain: bool = False
+    named: bool = True  # by a cell id, so that an edited cell is known to be the one that it was
+
+
+NOBODY = Origin("-")  # it was there before, or is not there
+
+
+@dataclass(slots=True)
+class Other:
+    """A cell that is not tracked, as it ran last: what it bound, of that what its text alone says, what it may have
+    changed, and from whom it read. `everything`: it may have changed whatever it likes; `acts`: files, for instance."""
+
+    key: str
+    id: str | None
+    text: str
+    bound: set[Place] = field(default_factory=set)
+    certain: set[Place] = field(default_factory=set)
+    touched: set[Place] = field(default_factory=set)
+    fed: dict[Place, Origin] = field(default_factory=dict)
+    acts: bool = False
+    everything: bool = False
+
+    @property
+    def trivial(self) -> bool:
+        """Whether it makes and changes nothing: a line that loads an extension, a question."""
+        return not (self.bound or self.touched or self.everything or self.acts)
+
+    def origin(self, place: Place | None = None) -> Origin:
+        """What it makes of a place."""
+        return Origin(self.key, None, self.text, certain=place in self.certain, named=self.id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +111,23 @@ class Provenance:
         self.aliases = Aliases()
         self.made: dict[str, Made] = {}  # by the latest run of each tracked cell
         self.fed: dict[str, dict[Place, Origin]] = {}  # from whom its latest run read
-        self.loose: set[Place] = set()  # what cells that are not tracked may have touched
+        self.others: dict[str, Other] = {}
+        self.sequence: dict[str, None] = {}  # all cells, in the order in which they ran first
+        self.left_off: set[str] = set()  # the keys of cells that were tracked once, and are not any more
+        self._beginning: tuple[str | None, str] = (None, "")
+        self._now: Other | None = None
 
     # -- tracked cells
 
     def take(self, tracked: Tracked, relied: Iterable[Dependency]) -> None:
         """A tracked cell has ended."""
         relied = list(relied)
+        self.sequence.setdefault(tracked.key)
+        self.left_off.discard(tracked.key)
+        if tracked.analysis is not None:
+            self.others.pop(f"other {tracked.cell.id}", None)
         read = dict.fromkeys(place for dependency in relied for place in places_of(dependency))
-        self.fed[tracked.key] = {place: self.origins.get(place, Origin("-")) for place in read}
+        self.fed[tracked.key] = {place: self.origins.get(place, NOBODY) for place in read}
         made = self._made(tracked, relied)
         self.made[tracked.key] = made
         self.leave(self.origins, made, Origin(tracked.key, tracked.trace))
@@ -116,10 +151,12 @@ class Provenance:
             shared = tuple(map(frozenset, places.sharing_groups(outputs)))
             return Made(frozenset(bound | places.bound(outputs)), frozenset(places.patched(outputs)), shared)
         # nothing says what it did: it may have changed whatever it read, and what it made may hold that
-        changed = {place for d in relied if d.kind is Kind.VALUE for place in places_of(d) if self.may_change(place)}
+        read = {place for d in relied if d.kind is Kind.VALUE for place in places_of(d)}
+        changed = {place for place in read if place in bound or self.may_change(place)}
         anything = any(r.code is Code.EFFECT and "subprocess" in r.detail for r in tracked.reasons)
         if tracked.run is not None and tracked.run.watch is not None:
             bound |= {(FILE, one.path) for one in tracked.run.watch.whole.changes}
+            bound |= {(AMBIENT, ENVIRONMENT)} if tracked.run.watch.variables else set()
             marks = tracked.run.marks
             generators = {d.locator for d in relied if d.kind is Kind.AMBIENT} & set(ambient.GENERATORS)
             probes = ambient.PROBES if marks is not None else ()
@@ -138,27 +175,53 @@ class Provenance:
 
     # -- other cells
 
+    def begin(self, cell_id: str | None, raw: str) -> None:
+        """A cell begins, tracked or not."""
+        self._beginning, self._now = (cell_id, raw), None
+
     def untracked(self, tree: ast.AST) -> None:
-        """A cell that is not tracked is about to run."""
+        """A cell that is not tracked is about to run, or a part of it."""
+        other = self._now or self._other(tree)
+        try:
+            self._untracked(tree, other)
+        except Exception:  # a plan that knows less is no reason to stop a cell
+            other.everything = True
+        if other.everything:
+            self.origins = dict.fromkeys(self.origins, other.origin())
+
+    def _untracked(self, tree: ast.AST, other: Other) -> None:
         body = tree.body if isinstance(tree, ast.Module) else []
-        words = mentions(tree)
-        if words & _ANY or _unknown_magic(body):
-            self.loose |= self.origins.keys()
-            self.origins = dict.fromkeys(self.origins, Origin())
-        certain: set[Place] = set()
-        touched: set[Place] = set()
+        if mentions(tree) & _ANY or _unknown_magic(body):
+            other.everything = True
         for statement in body:
-            names = {("", name) for name in _stores(statement)}
-            if _is_certain(statement):
-                certain |= names
-            else:
-                touched |= names | {("", w) for w in self._reach(mentions(statement)) if self.may_change(("", w))}
-        for place in certain:
-            self.origins[place] = Origin(certain=True)
-        self.loose |= touched
-        self.aliases.join(touched)
-        for place in self.aliases.of(touched):
-            self.origins[place] = Origin()
+            names = {("", name) for name in stored_names(statement)}
+            certain = is_certain(statement)
+            other.certain = (other.certain - names) | (names if certain else set())
+            other.bound |= names
+            if not certain and not only_looks(statement):
+                reached = {("", word) for word in self._reach(mentions(statement))}
+                other.touched |= {place for place in reached if self.may_change(place)}
+                other.acts = True
+                for place in reached - other.bound:
+                    other.fed.setdefault(place, self.origins.get(place, NOBODY))
+        self.leave_other(self.origins, other)
+
+    def leave_other(self, state: dict[Place, Origin], other: Other) -> None:
+        """A cell that is not tracked has run, or would have."""
+        touched = self.aliases.of(other.touched) - other.bound
+        self.aliases.join(other.touched | (other.bound - other.certain))
+        for place in touched | other.bound:
+            state[place] = other.origin(place)
+
+    def _other(self, tree: ast.AST) -> Other:
+        cell_id, raw = self._beginning
+        key = f"other {cell_id or raw.strip()}"
+        text = raw or (ast.unparse(tree) if isinstance(tree, ast.Module) else "")
+        self._now = self.others[key] = Other(key, cell_id, text)
+        self.sequence.setdefault(key)
+        if cell_id:
+            self.left_off.add(f"id {cell_id}")
+        return self._now
 
     def _reach(self, words: Iterable[str]) -> set[str]:
         """The variables that these words name, and those that the functions and classes among them read."""
@@ -181,53 +244,7 @@ class Provenance:
 _BUILTINS = frozenset(dir(__import__("builtins")))
 
 
-def _stores(statement: ast.stmt) -> set[str]:
-    """The names that a statement may bind or delete."""
-    found: set[str] = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, _NAMING) and node.name:
-            found.add(node.name)
-    return found
-
-
-def _is_certain(statement: ast.stmt) -> bool:
-    """Whether a statement does the same whenever it runs: imports, plain definitions, constants, magics that bind
-    nothing."""
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        value = statement.value
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return all(isinstance(t, ast.Name) for t in targets) and (value is None or _is_constant(value))
-    if isinstance(statement, ast.Expr):
-        return isinstance(statement.value, ast.Constant | ast.Name) or _magic(statement) in _HARMLESS
-    return isinstance(statement, _PLAIN) and not getattr(statement, "decorator_list", ())
-
-
-def _is_constant(value: ast.expr) -> bool:
-    try:
-        ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
-
-
-def _magic(statement: ast.stmt) -> str | None:
-    """The line magic that a statement is (`!` for the system), None for anything else."""
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
-        return None
-    inner = call.func.value
-    if not (isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "get_ipython"):
-        return None
-    first = call.args[0] if call.args else None
-    name = first.value if isinstance(first, ast.Constant) else ""
-    return str(name) if call.func.attr == "run_line_magic" else f"!{call.func.attr}"
-
-
 def _unknown_magic(body: list[ast.stmt]) -> bool:
     """Whether there is a magic that may bind whatever it likes."""
-    magics = [magic for magic in map(_magic, body) if magic is not None]
-    return any(magic not in _HARMLESS and not magic.startswith("!") for magic in magics)
+    magics = [found for found in map(magic_of, body) if found is not None]
+    return any(found not in HARMLESS and not found.startswith("!") for found in magics)

@@ -16,6 +16,7 @@ from incnb.engine import decide
 from incnb.engine.marks import pending_marks
 from incnb.engine.replay import blobs
 from incnb.engine.tracked import Text, own_trace
+from incnb.explain.tables import nothing_to_refresh, refresh_table
 from incnb.explain.words import is_about_items
 from incnb.model import Code, IncnbError, Outlook, Reason
 from incnb.store import StoreError
@@ -30,7 +31,7 @@ class NotLoaded(IncnbError):
     """A value that a decision needs is pending."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Refreshed:
     """The outlooks, and what each step took in all, in milliseconds."""
 
@@ -40,6 +41,9 @@ class Refreshed:
     @property
     def milliseconds(self) -> float:
         return sum(self.steps.values())
+
+    def __repr__(self) -> str:
+        return refresh_table(self.outlooks, self.steps, None) if self.outlooks else nothing_to_refresh()
 
 
 def refresh(session: Session, texts: list[Text]) -> Refreshed:

@@ -68,28 +68,21 @@ def _text(cell: dict[str, Any]) -> str:
     return source if isinstance(source, str) else "".join(map(str, source))
 
 
-def same_text(one: str, other: str) -> bool:
-    """Whether two texts are those of the same cell: front ends differ in the blank at the end."""
-    return one.strip() == other.strip()
+def in_file(cells: list[SavedCell] | None, known: Iterable[tuple[str, str | None, str]]) -> dict[str, int]:
+    """Where the file has those of `known` (key, cell id, text) that it has, by their keys."""
+    by_id = {cell.id: at for at, cell in reversed(list(enumerate(cells or []))) if cell.id}
+    by_text = {cell.text.strip(): at for at, cell in reversed(list(enumerate(cells or [])))}
+    found = ((key, by_id.get(cell_id) if cell_id else by_text.get(text.strip())) for key, cell_id, text in known)
+    return {key: at for key, at in found if at is not None}
 
 
 def in_order(cells: list[SavedCell] | None, known: Iterable[tuple[str, str | None, str]]) -> list[str] | None:
-    """The keys of `known` (key, cell id, text) as the file has them, those that are not in it last.
-
-    None where the file tells nothing of any of them.
-    """
-    by_id = {cell.id: at for at, cell in reversed(list(enumerate(cells or []))) if cell.id}
-    by_text = {cell.text.strip(): at for at, cell in reversed(list(enumerate(cells or [])))}
-    places: dict[str, int] = {}
-    keys = []
-    for key, cell_id, text in known:
-        keys.append(key)
-        at = by_id.get(cell_id) if cell_id else by_text.get(text.strip())
-        if at is not None:
-            places[key] = at
+    """The keys of `known` as the file has them, those that are not in it last; None where it has none of them."""
+    known = list(known)
+    places = in_file(cells, known)
     if not places:
         return None
-    return sorted(keys, key=lambda key: places.get(key, len(by_id) + len(by_text)))
+    return sorted((key for key, _, _ in known), key=lambda key: places.get(key, len(cells or [])))
 
 
 def differences(

@@ -17,12 +17,15 @@ _LIKE = {True: Status.REUSED, False: Status.EXECUTED, None: None}
 
 @dataclass(frozen=True, repr=False)
 class Plan(Answer):
-    """The outlooks in the order of the notebook. `differs` says, one line each, where the saved file is another one."""
+    """The outlooks in the order of the notebook. `differs` says, one line each, where the saved file is another one;
+    `others` are the cells that are not tracked, which are taken to do what they did.
+    """
 
     outlooks: tuple[Outlook, ...]
     notebook: str = ""
     order: str = "first execution"
     differs: tuple[str, ...] = ()
+    others: int = 0
 
     def summary(self) -> list[str]:
         """The counts, and what else a person should know."""
@@ -36,7 +39,10 @@ class Plan(Answer):
         parts = [f"{reuse} would be reused", f"{len(runs)} would run{last}"]
         parts += [f"{open_} not known"] if open_ else []
         counts = f"{amount(len(self.outlooks), 'cell')}: {', '.join(parts)}; nothing was run"
-        return [counts, *self.differs]
+        others = (
+            f"{amount(self.others, 'cell')} that {'is' if self.others == 1 else 'are'} not tracked would run as well"
+        )
+        return [counts, *([others] if self.others else []), *self.differs]
 
     def text(self) -> str:
         rows = [
@@ -66,6 +72,7 @@ class Plan(Answer):
             "notebook": self.notebook,
             "order": self.order,
             "differs": list(self.differs),
+            "untracked": self.others,
             "cells": [{**outlook.to_dict(), "text": because(outlook)} for outlook in self.outlooks],
         }
 

@@ -12,8 +12,9 @@ from incnb.explain.answer import Answer, amount, coloured, escaped, faint, parag
 from incnb.explain.rows import Row
 from incnb.explain.tables import columns
 from incnb.explain.words import GLYPHS, items, seconds, sentence
-from incnb.model import ItemCounts, Status, shorten
+from incnb.model import Code, ItemCounts, Status, shorten
 
+_UNSAVED = (Code.EFFECT, Code.NOT_SAVED, Code.UNSAFE)
 WIDE = 110  # characters of a reason in a terminal
 
 
@@ -153,8 +154,11 @@ def because(row: Row) -> str:
     if decision is None:
         return row.line
     told = [r for r in decision.reasons if r.kind != "items"] or list(decision.reasons)
-    parts = [sentence(reason) for reason in told[:1]]
     ran = decision.status not in (Status.REUSED, Status.CUTOFF)
+    unsaved = [r for r in told if r.code in _UNSAVED] if ran else []
+    if decision.status is Status.BLOCKED and unsaved:
+        told = unsaved  # it runs every time for this, whatever was new
+    parts = [sentence(reason) for reason in dict.fromkeys([*told[:1], *unsaved[:1]])]
     if decision.items is not None and ran:
         parts.insert(0, items(decision.items))
     return " · ".join(parts)

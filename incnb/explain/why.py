@@ -37,15 +37,16 @@ class Why(Answer):
             change = self.change(reason)
             if change is not None and (change.kind, change.locator) not in named:
                 named.add((change.kind, change.locator))
-                lines += [f"     {line}" for line in _about(change)]
-        others = [c for c in row.changes if c.moved and (c.kind, c.locator) not in named]
+                lines += [f"     {line}" for line in _about(change, sentence(reason))]
+        told = [c for c in row.changes if c.was or c.now or c.moved]
+        others = [c for c in told if c.moved and (c.kind, c.locator) not in named]
         if others:
             lines.append("  what else differs:")
             for change in others:
                 lines.append(f"     {change.kind} {change.locator}")
                 lines += [f"       {line}" for line in _about(change)]
         lines += [f"  ← caused by {heading(cause)}: {cause.line}" for cause in self.causes]
-        same = [c for c in row.changes if not c.moved and (c.kind, c.locator) not in named]
+        same = [c for c in told if not c.moved and (c.kind, c.locator) not in named]
         if same:
             lines.append(f"  relied on as it is, {len(same)} more: {_some([c.locator for c in same])}")
         if row.outputs:
@@ -140,8 +141,10 @@ def heading(row: Row) -> str:
     return row.title if row.number is None else f"{row.title} [{row.number}]"
 
 
-def _about(change: Change) -> Iterator[str]:
+def _about(change: Change, said: str = "") -> Iterator[str]:
+    """What more is known of a change than was said already."""
     seen = then_and_now(change)
+    seen = "" if seen in said else seen
     where = " · ".join(part for part in (change.place, change.via and f"used by {change.via}") if part)
     if seen or where:
         yield " · ".join(part for part in (seen, where) if part)

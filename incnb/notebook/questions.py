@@ -14,6 +14,7 @@ from typing import Any
 from incnb.engine.accepted import Refused
 from incnb.engine.enquiries import KEEP, Enquiries
 from incnb.engine.naming import Known, NoSuchCell
+from incnb.engine.refresh import Refreshed
 from incnb.explain import tables
 from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
@@ -43,6 +44,12 @@ def report() -> Report:
 def plan() -> Plan:
     """What each cell would do if the notebook ran now, and why. Runs nothing and writes nothing."""
     return _asked("plan").plan()
+
+
+def refresh(cell: str | int | None = None) -> Refreshed:
+    """What would become of the cells, or of one, each decided by itself against what is there now. Runs nothing."""
+    enquiries = _asked("refresh")
+    return enquiries.refresh(None if cell is None else _cell(enquiries, cell))[0]
 
 
 def history(cell: str | int, keep: int = KEEP) -> CellHistory:

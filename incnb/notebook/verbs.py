@@ -6,6 +6,7 @@ A line that cannot be understood, or a cell that is not there, is one `VerbError
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from incnb.engine.naming import Known, NoSuchCell
 from incnb.explain import tables
 from incnb.explain.answer import Answer
 from incnb.model import IncnbError
+from incnb.outputs.audited import ASKED
 
 USAGE = {
     "why": "why [CELL]",
@@ -49,6 +51,7 @@ def follow(verb: str, line: str, enquiries: Enquiries) -> Answer | str:
     """Do what a verb asks for; the answer to show, or the text to print. Raises `VerbError`."""
     if verb in LATER:
         raise VerbError(f"%incremental {verb} is not available in this version of incnb")
+    sys.audit(ASKED, f"%incremental {verb}")
     try:
         return _VERBS[verb](line, enquiries)
     except NoSuchCell as error:

@@ -29,6 +29,11 @@ def enquiries(shell: Any) -> Any:
     return _loaded[id(shell.ip)].enquiries
 
 
+def other(shell: Any, cell_id: str, text: str) -> None:
+    """Run a cell that is not tracked, under an id; again under the same id it is an edited one."""
+    shell.ip.run_cell(text, store_history=True, cell_id=cell_id).raise_error()
+
+
 def chain(shell: Any) -> None:
     shell.plain("import importlib\nimport steps\ndef load():\n    return [{'x': n} for n in range(9)]")
     shell.cell(LOAD, "--name load")
@@ -136,12 +141,12 @@ def test_an_object_below_two_names_is_changed_below_both(shells: Shells) -> None
 
 def test_other_code_may_change_whatever_it_reads(shells: Shells) -> None:
     shell = shells()
-    shell.plain("def look(d):\n    return len(d)")
+    other(shell, "look", "def look(d):\n    return len(d)")
     shell.cell("d = {'a': 1}", "--name make")
     shell.cell("n = look(d)", "--name look")
     shell.cell("m = list(d)", "--name keys")
     assert plan(shell) == {"make": "reuse", "look": "reuse", "keys": "reuse"}
-    shell.plain("def look(d):\n    d['z'] = 1\n    return len(d)")
+    other(shell, "look", "def look(d):\n    d['z'] = 1\n    return len(d)")
     found = plan(shell)
     assert found["look"] == "run" and "look [3]" in found["keys"] and "in place" in found["keys"], found
 
@@ -166,7 +171,7 @@ def test_a_name_of_a_cell_that_is_not_tracked_is_certain_only_if_its_text_says_i
     shell.cell("b = z + 1", "--name open")
     found = plan(shell)
     assert found["certain"] == "reuse"
-    assert found["open"] == "depends on z, which a cell that is not tracked makes or may change"
+    assert found["open"] == "depends on z, which a cell that is not tracked makes"
     shell.plain("k = 2")
     assert plan(shell)["certain"] == "run"
 
@@ -198,9 +203,9 @@ def test_a_deleted_name(shells: Shells) -> None:
     shell.cell("r = a[0]", "--name read")
     shell.cell("del a", "--name drop")
     assert plan(shell) == {"make": "reuse", "read": "reuse", "drop": "reuse"}
-    shell.plain("b = [2]")
+    other(shell, "make b", "b = [2]")
     shell.cell("s = b[0]", "--name other")
-    shell.plain("del b")
+    other(shell, "make b", "del b")
     assert plan(shell)["other"] != "reuse"
 
 
@@ -266,9 +271,107 @@ def test_failed_and_blocked_cells_run_every_time(shells: Shells) -> None:
 
 def test_a_cell_that_makes_what_it_reads_is_not_known(shells: Shells) -> None:
     shell = shells()
-    shell.plain("n = 1")
+    shell.ip.user_ns["n"] = 1
     shell.cell("n = n + 1", "--name more")
     assert plan(shell)["more"].startswith("depends on n, which is what it left of it")
+    shell = shells()
+    shell.plain("n = 1")
+    shell.cell("n = n + 1", "--name more")
+    assert plan(shell)["more"] == "reuse", "the cell above says what n is"
+
+
+def test_the_place_of_a_cell_that_is_not_tracked_counts(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "first", "d = [1]")
+    shell.cell("r = list(d)", "--name before")
+    other(shell, "second", "d = [2]")
+    shell.cell("s = list(d)", "--name after")
+    assert plan(shell) == {"before": "reuse", "after": "reuse"}
+    other(shell, "first", "d = [3]")
+    assert plan(shell) == {"before": "run", "after": "reuse"}
+    other(shell, "between", "d.append(9)")
+    assert plan(shell)["after"] == "reuse", "it comes after both"
+    shell.cell("t = list(d)", "--name last")
+    assert plan(shell)["last"].startswith("depends on d, which a cell that is not tracked")
+
+
+def test_a_fault_of_ours_in_following_a_cell_does_not_stop_it(shells: Shells, monkeypatch: Any) -> None:
+    from incnb.engine import provenance
+
+    shell = shells()
+    shell.cell("a = [1]", "--name make")
+
+    def fault(tree: Any) -> Any:
+        raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "stored_names", fault)
+        assert shell.plain("a.append(2)\nlen(a)") == 2
+    shell.cell("r = a[0]", "--name read")
+    assert plan(shell) == {"make": "reuse", "read": "depends on what a cell that is not tracked makes of all variables"}
+
+
+def test_ambient_state_goes_from_cell_to_cell(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    shell.cell("import random\nrandom.seed(k)", "--name seed")
+    shell.cell("import random\nr = random.random()", "--name draw")
+    shell.cell("import os\nos.environ['MINE'] = str(k)", "--name set")
+    shell.cell("import os\ns = os.environ['MINE']", "--name get")
+    found = plan(shell)
+    assert found["draw"] != "run" and found["get"] == "reuse", found
+    other(shell, "k", "k = 2")
+    found = plan(shell)
+    assert found["seed"] == found["set"] == "run", found
+    assert found["draw"] == "depends on seed [2], which would run" and found["get"].startswith("depends on set"), found
+
+
+def test_a_cell_that_is_not_tracked_does_what_it_did_only_with_what_it_read(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    other(shell, "f", "def f(d):\n    return len(d)")
+    shell.cell("d = [1, 2]", "--name make")
+    other(shell, "call", "n = f(d)")
+    other(shell, "write", "with open('out.txt', 'w') as h:\n    h.write(str(k))")
+    shell.cell("m = list(d)", "--name keys")
+    shell.cell("text = open('out.txt').read()", "--name read")
+    assert plan(shell) == {"make": "reuse", "keys": "reuse", "read": "reuse"}
+    other(shell, "f", "def f(d):\n    d.append(3)\n    return len(d)")
+    assert plan(shell)["keys"] == "depends on d, which a cell that is not tracked may change"
+    other(shell, "f", "def f(d):\n    return len(d)")
+    other(shell, "k", "k = 2")
+    found = plan(shell)
+    assert found["keys"] == "reuse"
+    assert found["read"] == "depends on what a cell that is not tracked does with files"
+
+
+def test_a_cell_with_the_code_of_one_above_may_reuse_what_that_one_saves(shells: Shells) -> None:
+    shell = shells()
+    other(shell, "k", "k = 1")
+    shell.cell("r = [k]", "--name one")
+    shell.cell("r = [k]", "--name two")
+    other(shell, "k", "k = 2")
+    assert plan(shell) == {"one": "run", "two": "depends on one [2], which would run, whose code is the same"}
+
+
+def test_modules_that_would_be_loaded_again(shells: Shells, tmp_path: Path) -> None:
+    import os
+
+    path = tmp_path / "work" / "fresh.py"
+    path.write_text("def f(n):\n    return n + 1\n")
+    os.utime(path, (1e9, 1e9))
+    shell = shells()
+    shell.plain("%load_ext autoreload\n%autoreload 2")
+    try:
+        shell.plain("import fresh")
+        shell.cell("r = fresh.f(1)", "--name one")
+        shell.cell("s = 3", "--name two")
+        assert plan(shell) == {"one": "reuse", "two": "reuse"}
+        path.write_text("def f(n):\n    return n + 2\n")
+        found = plan(shell)
+        assert found == {"one": "depends on fresh, which %autoreload would load again", "two": "reuse"}
+    finally:
+        shell.plain("%autoreload 0\n%unload_ext autoreload")
 
 
 def test_pending_values_are_not_loaded_and_not_guessed(shells: Shells) -> None:

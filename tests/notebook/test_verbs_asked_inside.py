@@ -57,6 +57,18 @@ def test_a_helper_that_asks_makes_its_cell_unsaved(shells: Shells, tmp_path: Pat
         assert shell.cell("n = helper()") == "executed" and not_saved(shell), shell.reasons
 
 
+def test_a_helper_that_asks_by_the_magic_makes_its_cell_unsaved(shells: Shells, tmp_path: Path) -> None:
+    (tmp_path / "work" / "magical.py").write_text(
+        "import IPython\n\ndef ask():\n    IPython.get_ipython().run_line_magic('incremental', 'report')\n    return 1\n"
+    )
+    shell = shells()
+    shell.plain("import magical")
+    for _ in range(2):
+        assert shell.cell("n = magical.ask()") == "executed" and not_saved(shell), shell.reasons
+    assert shell.cell("m = 1\n%incremental report") == "executed"
+    assert shell.cell("m = 1\n%incremental report") == "executed"
+
+
 def test_a_helper_that_might_ask_and_does_not_costs_nothing(shells: Shells) -> None:
     shell = shells()
     shell.plain("import incnb\nask = False\ndef helper():\n    return len(incnb.report().rows) if ask else 0")

@@ -55,6 +55,9 @@ def test_asking_loads_nothing_that_is_pending(notebook: Notebook) -> None:
         asked = "%incremental refresh\n%incremental stats\n%incremental history big\n%incremental mark big --soft"
         shown = nb.run(asked).stdout
         assert shown.count("✓ would reuse") == 2, shown
+        told = nb.run("%incremental plan\n%incremental report\n%incremental why count\n%incremental store").displays
+        assert told[0]["text/plain"].count("✓ would be reused") == 2, told[0]["text/plain"]
+        assert len(told) == 4
         assert nb.run(pending).result == {"text/plain": "['big']"}
 
 
