@@ -321,7 +321,7 @@ class Session:
                 never = tracked.reasons[0].code is Code.NEVER_RUN
                 tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
 
-    def makers(self, locator: str) -> list[Producer]:
+    def producer(self, locator: str) -> list[Producer]:
         """The cell that bound the name at the beginning of a locator last in this session."""
         producer = self._producers.get(notebook_name(locator) or "")
         return [producer] if producer is not None else []

@@ -42,6 +42,7 @@ REASONS: dict[Code, list[Reason]] = {
         _reason(Code.NEVER_RUN, "", "fit the model", "it failed when it ran last"),
         _reason(Code.NEVER_RUN, "", "fit the model", "nothing was saved of it"),
         _reason(Code.NEVER_RUN, "", "fit the model", "nothing was saved of it last time: it reads the clock (time)"),
+        _reason(Code.NEVER_RUN, "", "fit the model", "what was saved of it is not there any more"),
         _reason(Code.NEVER_RUN, "item", "", "new"),
     ],
     Code.LAST_FAILED: [_reason(Code.LAST_FAILED, "", "fit the model", "it failed on the same inputs")],

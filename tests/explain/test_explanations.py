@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -302,6 +303,15 @@ def test_why_nothing_was_saved_last_time_is_said(shells: Shells) -> None:
     shell.plain("j = 2")
     shell.ip.run_cell("%%incremental --name fails\nimport time; 1 / 0")
     assert "fails failed" in sentence(reason(shell))
+
+
+def test_what_was_saved_and_is_gone_is_said(shells: Shells, tmp_path: Path) -> None:
+    shell = shells()
+    shell.cell("x = 1", "--name one")
+    shutil.rmtree(tmp_path / "store" / "traces")
+    shell = shells()
+    assert shell.cell("x = 1", "--name one") == "executed"
+    assert line(shell) == "what was saved of one is not there any more"
 
 
 def test_a_loop_that_is_one_unit_does_not_count_as_not_saved(shells: Shells) -> None:
