@@ -34,7 +34,7 @@ def test_a_mark_and_an_accept_survive_a_restart(notebook: Notebook) -> None:
         nb.run(edited)
         assert nb.status(cell) == "executed" and nb.reason == "marked cell"
         assert nb.status(cell) == "reused" and nb.reason == "contained"
-        assert nb.run("%incremental history cell --keep 2").stdout.splitlines()[2].endswith("it was marked: hard")
+        assert nb.run("%incremental history cell --keep 2").stdout.splitlines()[2].endswith("cell was marked: hard")
 
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
