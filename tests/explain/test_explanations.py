@@ -16,7 +16,7 @@ import pytest
 
 from incnb.engine import differences
 from incnb.explain import describe, sentence
-from incnb.explain.diffs import LIMIT, MORE, moved_lines, unified
+from incnb.explain.diffs import LIMIT, MORE, WHOLE, moved_lines, unified
 from incnb.model import Change, Code, Decision, Reason
 from incnb.notebook import extension
 
@@ -416,6 +416,13 @@ def test_lines_that_look_like_those_of_a_diff_are_counted_once() -> None:
 def test_a_long_diff_is_cut_and_counts_no_lines() -> None:
     diff = unified("\n".join(map(str, range(1000))), "\n".join(map(str, range(1000, 2000))))
     assert len(diff.splitlines()) == LIMIT + 1 and diff.endswith(MORE) and moved_lines(diff) is None
+
+
+def test_texts_that_are_not_compared_line_by_line_count_no_lines() -> None:
+    diff = unified("a\n" * 200 + "b\n" * 150, "b\n" * 150 + "a\n" * 200)
+    assert diff.endswith((MORE, WHOLE)) and moved_lines(diff) is None
+    diff = unified("a\n" * 170 + "c", "b\n" + "a\n" * 170)
+    assert diff.endswith(WHOLE) and moved_lines(diff) is None
 
 
 @pytest.mark.parametrize(
