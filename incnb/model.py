@@ -11,6 +11,7 @@ import os
 import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 SHOWN_LIMIT: Final = 200
@@ -346,8 +347,9 @@ class Outlook:
         }
 
 
+_SECRETS: Final = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "private")
 #: Names that secrets go by.
-SECRET: Final = re.compile(r"KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|PRIVATE", re.IGNORECASE)
+SECRET: Final = re.compile("|".join(_SECRETS), re.IGNORECASE)
 _PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 _ASSIGNED: Final = re.compile(
     rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)["'].*|(%env\s+\w*(?:{SECRET.pattern})\w*[=\s]\s*)\S.*""",
@@ -355,12 +357,21 @@ _ASSIGNED: Final = re.compile(
 )
 
 
+@lru_cache(4096)
+def _is_secret(name: str | bytes) -> bool:
+    return SECRET.search(os.fsdecode(name)) is not None
+
+
 def redacted(text: str) -> str:
     """A text without passwords of addresses, what is assigned to names of secrets, and secrets of the environment."""
-    text = _ASSIGNED.sub(lambda found: f"{found[1] or found[2]}…", _PASSWORD.sub(r"\1…@", text))
+    if "://" in text:
+        text = _PASSWORD.sub(r"\1…@", text)
+    lowered = text.casefold()
+    if any(word in lowered for word in _SECRETS):  # the pattern is slow, and most texts have nothing for it
+        text = _ASSIGNED.sub(lambda found: f"{found[1] or found[2]}…", text)
     # past the coder of os.environ, which is watched while a cell runs
     for name, value in list(getattr(os.environ, "_data", {}).items()):
-        if len(value) >= 6 and SECRET.search(os.fsdecode(name)):
+        if len(value) >= 6 and _is_secret(name):
             text = text.replace(os.fsdecode(value), "…")
     return text
 

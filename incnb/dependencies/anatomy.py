@@ -82,6 +82,8 @@ def _has_fields(cls: type) -> bool:
 
 def _keys(value: Any) -> Anatomy | None:
     """The ends of all paths through nested mappings, each with its fingerprint and a short text."""
+    if _members(value) is None:
+        return None
     found: dict[str, list[str]] = {}
     todo: list[tuple[str, Any, int]] = [("", value, 0)]
     while todo:
@@ -94,7 +96,6 @@ def _keys(value: Any) -> Anatomy | None:
             todo[:0] = [(f"{path}{step}", member, depth + 1) for step, member in inner]
         if len(found) + len(todo) > KEYS:
             return None
-    found.pop("", None)
     return {"is": type(value).__name__, "keys": found}
 
 

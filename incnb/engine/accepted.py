@@ -179,7 +179,7 @@ class Accepted:
             wanted = [replace(d, fp=covered.get((d.kind.value, d.locator), d.fp)) for d in recorded] + relies
             mismatch = decide.first_mismatch(wanted, environment, options)
             if mismatch is not None:
-                void = void or decide.Answer(None, [decide.explain(*mismatch, wanted, self._session.makers)])
+                void = void or decide.Answer(None, [decide.explain(*mismatch, wanted, self._session.producer)])
                 continue
             moved = next((path for path, fp in named if _content(path) != fp), None)
             if moved is not None:
@@ -279,7 +279,7 @@ class Accepted:
                 raise Refused(f"{was.locator} {now.detail or 'cannot be compared'}")
             if _roots(was) & referred:
                 raise Refused(f"what is saved holds {was.locator} itself, which differs now")
-            reason = decide.explain(was, now, [], self._session.makers)
+            reason = decide.explain(was, now, [], self._session.producer)
             found.append(Difference(was.kind.value, was.locator, was.fp, now.fp, reason.detail))
         return found
 

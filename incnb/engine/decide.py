@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from incnb.dependencies import Environment, Resolved, config, file, source
 from incnb.engine.differences import Makers, explained, in_short, links
@@ -92,7 +92,10 @@ def look_up(
 
 def as_it_was(relied: list[Dependency]) -> str:
     """The things that people would name first of those that a trace relied on."""
-    told = [d for d in relied if d.kind in _NAMED and d.shown != "builtin" and " of " not in d.locator]
+    plain = [
+        d for d in relied if d.shown != "builtin" and not d.shown.startswith("module ") and " of " not in d.locator
+    ]
+    told = [d for d in plain if d.kind in _NAMED]
     things = [d for d in told if d.kind not in _NAMED[-2:]] or told
     names = list(dict.fromkeys(thing(d) for d in things))[:SHOWN]
     more = len(relied) - len(names)
@@ -105,7 +108,7 @@ def thing(dependency: Dependency) -> str:
         return f"Python {dependency.shown}"
     if dependency.kind is Kind.PACKAGE:
         return dependency.shown or dependency.locator
-    return named(dependency.locator) + ("()" if dependency.shown.endswith("()") else "")
+    return named(dependency.locator.removesuffix(" (file)")) + ("()" if dependency.shown.endswith("()") else "")
 
 
 def dependencies(stored: StoredTrace) -> list[Dependency]:
@@ -139,6 +142,7 @@ def first_mismatch(recorded: list[Dependency], environment: Environment, options
         was = before.get(locator, Dependency(Kind.VERSION, locator, "", "not given"))
         declared = now.get(locator, "")
         if was.fp != declared:
+            was = replace(was, shown=was.shown or "not given")
             return was, Resolved(Kind.VERSION, declared, "changed", declared or "not given")
     return first_difference(recorded, environment)
 

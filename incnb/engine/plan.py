@@ -190,7 +190,7 @@ class _Plan:
             if mismatch is None and doubt is not None:
                 return doubt
         if mismatch is not None:
-            return _Verdict(False, (decide.explain(*mismatch, recorded, self.session.makers),))
+            return _Verdict(False, (decide.explain(*mismatch, recorded, self.session.producer),))
         policy = decide.against_policy(stored, text.options)
         if policy is not None:
             return _Verdict(False, (policy,))

@@ -79,7 +79,7 @@ def _decide(
         return False, (marks.reason(title),)
     code = text.analysis.code
     own = own_trace(session.history, session.notebook, session.history.of(session.notebook, text.cell.id, title), code)
-    answer = decide.look_up(session.store, code, environment, text.options, session.makers, own)
+    answer = decide.look_up(session.store, code, environment, text.options, session.producer, own)
     if answer.trace is None:
         standing = session.accepted.standing(text.tree, text.analysis, environment, text.options)
         answer = standing or answer

@@ -311,7 +311,7 @@ class Session:
             again = (tree.body[i] for i in replay.outputs["rerun"])
             self.pending.before_request(frozenset(name for statement in again for name in mentions(statement)))
 
-    def makers(self, locator: str) -> list[Producer]:
+    def producer(self, locator: str) -> list[Producer]:
         """The cell that bound the name at the beginning of a locator last in this session."""
         producer = self._producers.get(notebook_name(locator) or "")
         return [producer] if producer is not None else []

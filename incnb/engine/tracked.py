@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from incnb.analysis import CellAnalysis
 from incnb.dependencies import Environment, Resolved
-from incnb.dependencies.bindings import notebook_name
+from incnb.dependencies.bindings import TYPE, notebook_name
 from incnb.engine import decide
 from incnb.engine.accepted import Armed
 from incnb.engine.decide import Answer, dependencies
@@ -113,7 +113,7 @@ def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> 
         producer = producers.get(notebook_name(dependency.locator) or "")
         if producer is not None and producer.executed and producer.time > created:
             tracked.cutoff = True
-            what = named(dependency.locator) + ("()" if dependency.shown.endswith("()") else "")
+            what = named(dependency.locator.removeprefix(TYPE)) + ("()" if dependency.shown.endswith("()") else "")
             detail = f"{producer.called} ran again and {what} came out the same"
             return [Reason(Code.CUTOFF, dependency.kind.value, dependency.locator, detail, (producer.title,))]
     return answer.reasons
@@ -131,7 +131,7 @@ def look_up(session: Session, tracked: Tracked, environment: Environment) -> Ans
     assert tracked.analysis is not None
     code, past = tracked.analysis.code, tracked.past
     own = own_trace(session.history, session.notebook, past, code)
-    answer = decide.look_up(session.store, code, environment, tracked.options, session.makers, own)
+    answer = decide.look_up(session.store, code, environment, tracked.options, session.producer, own)
     if answer.trace is None and (not answer.reasons or (own is None and past is not None)):
         answer.reasons = [never(tracked, session.store), *(r for r in answer.reasons if r.kind == "store")]
     return answer
@@ -151,6 +151,8 @@ def never(tracked: Tracked, store: Store) -> Reason:
         return Reason(Code.NEVER_RUN, "", title, "")
     if past.status == Status.FAILED:
         return Reason(Code.NEVER_RUN, "", title, "it failed when it ran last")
+    if past.trace is not None and tracked.analysis is not None and past.trace_code == tracked.analysis.code:
+        return Reason(Code.NEVER_RUN, "", title, "what was saved of it is not there any more")
     why = next(filter(None, map(objection, past.reasons)), "")
     return Reason(Code.NEVER_RUN, "", title, shorten("nothing was saved of it" + (f" last time: {why}" if why else "")))
 

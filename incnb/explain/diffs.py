@@ -7,12 +7,15 @@ beyond, all of it is shown as taken away and put in, which is as true and only l
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from itertools import islice
 from typing import Literal
 
 LIMIT = 400  # lines of a diff
-COMPARED = 90_000  # pairs of lines
+LINES = 2000  # of both texts together, that are compared one by one
+PAIRS = 20_000  # of equal lines in them: what a comparison takes
 MORE = "… and more"
+WHOLE = "… too much to compare line by line"
 _AROUND = 3
 
 
@@ -20,7 +23,8 @@ def unified(was: str, now: str, name: str = "") -> str:
     """A unified diff of two texts, without a header for files; empty where they are equal."""
     old, new = was.splitlines(), now.splitlines()
     lines: list[str] = []
-    for group in _Known(_opcodes(old, new)).get_grouped_opcodes(_AROUND):
+    opcodes, compared = _opcodes(old, new)
+    for group in _Known(opcodes).get_grouped_opcodes(_AROUND):
         first, last = group[0], group[-1]
         lines.append(f"@@ -{_range(first[1], last[2])} +{_range(first[3], last[4])} @@" + (f" {name}" if name else ""))
         for tag, i, j, k, m in group:
@@ -29,16 +33,16 @@ def unified(was: str, now: str, name: str = "") -> str:
             else:
                 lines += (f"-{line}" for line in old[i:j])
                 lines += (f"+{line}" for line in new[k:m])
-    more = [MORE] if len(lines) > LIMIT else []
+    more = [MORE] if len(lines) > LIMIT else [] if compared else [WHOLE]
     return "\n".join([*islice(lines, LIMIT), *more])
 
 
 def moved_lines(diff: str) -> int | None:
     """How many lines a unified diff takes away or puts in; a line that is another one now counts once.
 
-    None where the diff does not show all of it.
+    None where the diff does not tell.
     """
-    if diff.endswith(MORE):
+    if diff.endswith((MORE, WHOLE)):
         return None
     total = gone = come = 0
     for line in [*diff.splitlines(), ""]:
@@ -66,22 +70,24 @@ class _Known(difflib.SequenceMatcher[str]):
         return self._known
 
 
-def _opcodes(old: list[str], new: list[str]) -> list[Opcode]:
-    """How to make the new lines of the old ones, as difflib says it."""
+def _opcodes(old: list[str], new: list[str]) -> tuple[list[Opcode], bool]:
+    """How to make the new lines of the old ones, as difflib says it, and whether they were compared one by one."""
     if old == new:
-        return []
+        return [], True
     head = _common(old, new)
     tail = min(_common(old[::-1], new[::-1]), len(old) - head, len(new) - head)
     left, right = old[head : len(old) - tail], new[head : len(new) - tail]
     found: list[Opcode]
-    if len(left) * len(right) <= COMPARED:
+    there = Counter(right)
+    compared = len(left) + len(right) <= LINES and sum(there[line] for line in left) <= PAIRS
+    if compared:
         found = difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
     else:
         found = [("replace", 0, len(left), 0, len(right))]
     middle = [(tag, i + head, j + head, k + head, m + head) for tag, i, j, k, m in found]
     before: list[Opcode] = [("equal", 0, head, 0, head)] if head else []
     after: list[Opcode] = [("equal", len(old) - tail, len(old), len(new) - tail, len(new))] if tail else []
-    return [*before, *middle, *after]
+    return [*before, *middle, *after], compared
 
 
 def _common(old: list[str], new: list[str]) -> int:

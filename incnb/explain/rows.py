@@ -81,7 +81,12 @@ class Row:
             "glyph": self.glyph,
             "line": self.line,
             "reasons": [
-                {**reason.to_dict(), "text": sentence(reason)} for reason in (decision.reasons if decision else ())
+                {
+                    **reason.to_dict(),
+                    "text": sentence(reason),
+                    "change": reason.change.to_dict() if reason.change else None,
+                }
+                for reason in (decision.reasons if decision else ())
             ],
             "seconds": {
                 "now": self.now,

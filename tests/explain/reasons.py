@@ -33,7 +33,7 @@ REASONS: dict[Code, list[Reason]] = {
         _reason(Code.MARKED, "", "fit the model", "soft"),
     ],
     Code.STORE_UNREADABLE: [
-        _reason(Code.STORE_UNREADABLE, "store", "", "the store cannot be used (/tmp/s): it is a file"),
+        _reason(Code.STORE_UNREADABLE, "store", "", "the store cannot be used (store): it is a file"),
         _reason(Code.STORE_UNREADABLE, "store", "000000000003-0f", "it belongs to another cell"),
     ],
     Code.NEWER_FORMAT: [_reason(Code.NEWER_FORMAT, "store", "000000000003-0f", "written by a newer incnb (format 9)")],
@@ -42,6 +42,7 @@ REASONS: dict[Code, list[Reason]] = {
         _reason(Code.NEVER_RUN, "", "fit the model", "it failed when it ran last"),
         _reason(Code.NEVER_RUN, "", "fit the model", "nothing was saved of it"),
         _reason(Code.NEVER_RUN, "", "fit the model", "nothing was saved of it last time: it reads the clock (time)"),
+        _reason(Code.NEVER_RUN, "", "fit the model", "what was saved of it is not there any more"),
         _reason(Code.NEVER_RUN, "item", "", "new"),
     ],
     Code.LAST_FAILED: [_reason(Code.LAST_FAILED, "", "fit the model", "it failed on the same inputs")],
@@ -130,7 +131,7 @@ REASONS: dict[Code, list[Reason]] = {
     ],
     Code.UNTRUSTED: [_reason(Code.UNTRUSTED, "store", "000000000003-0f")],
     Code.UNRESTORABLE: [
-        _reason(Code.UNRESTORABLE, "store", "000000000003-0f", "a blob is missing (/tmp/s/blobs/00)"),
+        _reason(Code.UNRESTORABLE, "store", "000000000003-0f", "a blob is missing (store/blobs/00)"),
         _reason(Code.UNRESTORABLE, "item", "", "what it changed is not there"),
     ],
     Code.CONTAINED: [_reason(Code.CONTAINED, "", "", "df, clean(), cfg['lr'] and 9 more")],
@@ -142,7 +143,7 @@ REASONS: dict[Code, list[Reason]] = {
     Code.NOT_SAVED: [
         _reason(Code.NOT_SAVED, "", "fig", "a figure is left open"),
         _reason(Code.NOT_SAVED, "", "clean", "has cached results from other code"),
-        _reason(Code.NOT_SAVED, "store", "store", "a trace cannot be saved (/tmp/s): No space left on device"),
+        _reason(Code.NOT_SAVED, "store", "store", "a trace cannot be saved (store): No space left on device"),
         _reason(Code.NOT_SAVED, "", "incnb", "a fault of incnb: RuntimeError: x"),
         _reason(Code.NOT_SAVED, "items", "the loop in line 3", "`break` in line 5 ends the loop early"),
         _reason(Code.NOT_SAVED, "items", "the loop in line 3", "2 items could not be saved: a lock cannot be pickled"),

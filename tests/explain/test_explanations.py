@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import pytest
 
 from incnb.engine import differences
 from incnb.explain import describe, sentence
-from incnb.explain.diffs import LIMIT, MORE, moved_lines, unified
+from incnb.explain.diffs import LIMIT, MORE, WHOLE, moved_lines, unified
 from incnb.model import Change, Code, Decision, Reason
 from incnb.notebook import extension
 
@@ -304,6 +305,15 @@ def test_why_nothing_was_saved_last_time_is_said(shells: Shells) -> None:
     assert "fails failed" in sentence(reason(shell))
 
 
+def test_what_was_saved_and_is_gone_is_said(shells: Shells, tmp_path: Path) -> None:
+    shell = shells()
+    shell.cell("x = 1", "--name one")
+    shutil.rmtree(tmp_path / "store" / "traces")
+    shell = shells()
+    assert shell.cell("x = 1", "--name one") == "executed"
+    assert line(shell) == "what was saved of one is not there any more"
+
+
 def test_a_loop_that_is_one_unit_does_not_count_as_not_saved(shells: Shells) -> None:
     shell = shells()
     cell = "total = 0\nfor x in [1, 2, 3]:\n    if x > 2:\n        break\n    total += x"
@@ -406,6 +416,13 @@ def test_lines_that_look_like_those_of_a_diff_are_counted_once() -> None:
 def test_a_long_diff_is_cut_and_counts_no_lines() -> None:
     diff = unified("\n".join(map(str, range(1000))), "\n".join(map(str, range(1000, 2000))))
     assert len(diff.splitlines()) == LIMIT + 1 and diff.endswith(MORE) and moved_lines(diff) is None
+
+
+def test_texts_that_are_not_compared_line_by_line_count_no_lines() -> None:
+    diff = unified("a\n" * 200 + "b\n" * 150, "b\n" * 150 + "a\n" * 200)
+    assert diff.endswith((MORE, WHOLE)) and moved_lines(diff) is None
+    diff = unified("a\n" * 170 + "c", "b\n" + "a\n" * 170)
+    assert diff.endswith(WHOLE) and moved_lines(diff) is None
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_a_mark_and_an_accept_survive_a_restart(notebook: Notebook) -> None:
         assert nb.status(cell) == "executed" and nb.reason == "marked cell"
         assert nb.status(cell) == "reused" and nb.reason == "contained"
         shown = nb.run("%incremental history cell --keep 2").displays[0]
-        assert shown["text/plain"].splitlines()[2].endswith("it was marked: hard")
-        assert "it was marked: hard" in shown["text/html"]
+        assert shown["text/plain"].splitlines()[2].endswith("cell was marked: hard")
+        assert "cell was marked: hard" in shown["text/html"]
 
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
