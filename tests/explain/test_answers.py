@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from incnb.explain.answer import Answer, size, then_and_now
+from incnb.explain.answer import Answer, escaped, size, then_and_now
 from incnb.explain.kept import Forgotten, Share, Usage
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
@@ -117,11 +117,11 @@ def test_a_report_counts_cells_and_items_and_says_what_is_unknown() -> None:
     assert report.summary() == [
         "3 cells: 1 ✓ reused, 2 ▲ executed",
         "1000 items: 997 reused, 3 executed",
-        "saved: 41.0 s, measured (2 reuses not measured) · kept: 2.5 MB",
+        "saved: 41 s, measured (2 reuses not measured) · kept: 2.5 MB",
     ]
     assert Report((RAN,), None, 1).summary()[-1].startswith("saved: unknown")
     lines = repr(report).splitlines()
-    assert lines[1].split()[:3] == ["▲", "[7]", "fit"] and "12.4 s" in lines[1] and "11.0 s" in lines[1]
+    assert lines[1].split()[:3] == ["▲", "[7]", "fit"] and "12.4 s" in lines[1] and "11 s" in lines[1]
     assert report.to_dict()["cells"] == {"reused": 1, "cutoff": 0, "executed": 2, "failed": 0, "blocked": 0}
     assert report.to_dict()["rows"][0] == RAN.to_dict()
     assert "3 of 1000 items" in lines[3]
@@ -132,13 +132,13 @@ def test_a_report_says_why_something_is_not_saved() -> None:
     unsaved = Reason(Code.NOT_SAVED, "", "x", "a socket")
     assert because(Row("a", "a", decision=decided(Status.BLOCKED, new, effect))) == "not reusable: it reads the clock"
     told = because(Row("a", "a", decision=decided(Status.EXECUTED, new, unsaved)))
-    assert told == "nothing is saved for it yet · not saved: a socket (x)"
+    assert told == "nothing is saved of it yet · not saved: a socket (x)"
 
 
 def test_a_plan_says_what_would_happen_and_what_is_not_known() -> None:
     plan = Plan(OUTLOOKS, differs=("edited in the saved file since they ran: clean",), others=1)
     assert plan.summary() == [
-        "3 cells: 1 would be reused, 1 would run (took 12.0 s last time), 1 not known; nothing was run",
+        "3 cells: 1 would be reused, 1 would run (took 12 s last time), 1 not known; nothing was run",
         "1 cell that is not tracked would run as well",
         "edited in the saved file since they ran: clean",
     ]
@@ -152,15 +152,10 @@ def test_history_shows_items_where_there_were_any() -> None:
     assert "items" not in repr(CellHistory("fit", (PastRun(1.0, Status.REUSED, (Reason(Code.CONTAINED),), 1.0),), 1))
 
 
-def test_a_page_is_made_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    import sys
-    import types
-
-    made = types.ModuleType("incnb.explain.page")
-    made.page = lambda rows, *, title: f"{title}: {len(rows)}"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "incnb.explain.page", made)
-    assert Report((RAN,), notebook="/a/nb.ipynb").to_html(tmp_path / "r.html") == "nb.ipynb: 1"
-    assert (tmp_path / "r.html").read_text() == "nb.ipynb: 1"
+def test_a_report_can_be_a_page_of_its_own(tmp_path: Any) -> None:
+    text = Report((RAN,), notebook="/a/nb.ipynb").to_html(tmp_path / "r.html")
+    assert text.startswith("<!doctype html>") and "nb.ipynb" in text and escaped(RAN.title) in text
+    assert (tmp_path / "r.html").read_text() == text
 
 
 def test_small_words() -> None:

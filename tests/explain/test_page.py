@@ -80,7 +80,7 @@ class Outline(HTMLParser):
 def test_the_structure_is_the_golden_one() -> None:
     """`INCNB_GOLDEN=1` writes it anew; look at the difference before you keep it."""
     found = "\n".join(Outline(page(session()[:3], title="t", notebook="n", created=0.0)).lines) + "\n"
-    golden = Path(__file__).parent / "golden" / "page.outline"
+    golden = Path(__file__).parent / "golden-page" / "page.outline"
     if os.environ.get("INCNB_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(found)

@@ -45,7 +45,7 @@ def test_why_of_a_cell_that_ran_before_this_session(shells: Shells) -> None:
     shells().cell("r = 1", "--name old")
     shell = shells()
     told = repr(ask(shell).why("old"))
-    assert "it has not run in this session" in told and "nothing is saved for it yet" in told
+    assert "it has not run in this session" in told and "nothing is saved of old yet" in told
     assert repr(ask(shell).why()) == "incnb: nothing was decided in this session yet"
 
 
