@@ -70,6 +70,7 @@ def open_panel(page: Any, rows: list[dict[str, Any]], *, html: str = "", body: s
     module = base64.b64encode((STATIC / "panel.js").read_bytes()).decode()
     state = {"seq": 1, "time": 1_700_000_000.0, "rows": rows, "running": None}
     page.evaluate(_MODEL, {"module": f"data:text/javascript;base64,{module}", "state": state})
+    frame(page)  # rows have no text before they are drawn once (`content-visibility`)
 
 
 def tell_rows(page: Any, seq: int, rows: list[dict[str, Any]], order: list[str] | None = None) -> None:
