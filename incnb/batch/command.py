@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -104,8 +105,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _report(parsed: argparse.Namespace) -> int:
     from incnb.engine.recorded import rows
-    from incnb.explain.lines import session_lines
-    from incnb.explain.totals import totals
+    from incnb.explain.report import Report
 
     store, session = _session(parsed.notebook)
     found = rows(store, session)
@@ -118,20 +118,13 @@ def _report(parsed: argparse.Namespace) -> int:
             _print([html])
             return 0
         _write(parsed.html, html)
+    report = Report(tuple(found), session.notebook)
     if parsed.json:
         from json import dumps
 
-        told = {
-            "v": 1,
-            "session": session.id,
-            "notebook": session.notebook,
-            "time": session.time,
-            "totals": totals(found).to_dict(),
-            "rows": [row.to_dict() for row in found],
-        }
-        _print([dumps(told, indent=1)])
+        _print([dumps({"v": 1, "session": session.id, "time": session.time, **report.to_dict()}, indent=1)])
     elif parsed.html is None:
-        _print(session_lines(found, session.notebook, session.time))
+        _print([_about(session), "", repr(report)])
     return 0
 
 
@@ -139,15 +132,14 @@ def _why(parsed: argparse.Namespace) -> int:
     from incnb.engine.naming import NoSuchCell, find
     from incnb.engine.recorded import rows
     from incnb.explain import tables
-    from incnb.explain.lines import cell_lines
     from incnb.explain.totals import REUSED
+    from incnb.explain.why import Why
 
     store, session = _session(parsed.notebook)
     found = rows(store, session)
     if not parsed.cell:
         ran = [row for row in found if row.status not in REUSED]
-        lines = [line for row in ran for line in (*cell_lines(row), "")][:-1]
-        _print(lines or [f"all {len(found)} cells were reused"])
+        _print([repr(Why(row)) for row in ran] or [f"all {len(found)} cells were reused"])
         return 0
     try:
         known = find(" ".join(parsed.cell), session.cells, session.id)
@@ -157,20 +149,18 @@ def _why(parsed: argparse.Namespace) -> int:
     if not there:
         raise Mistake(f"{known.title} did not run in the latest session of {session.notebook}")
     for row in there:
-        _print(cell_lines(row))
+        _print([repr(Why(row))])
     return 0
 
 
 def _stats(parsed: argparse.Namespace) -> int:
     from incnb.engine.statistics import statistics
-    from incnb.explain.lines import session_lines
     from incnb.explain.tables import statistics_table
 
     store, session = _session(None)
     runs = _runs(store)
     ours = statistics(run for run in runs if run.get("session") == session.id)
-    about = next(iter(session_lines([], session.notebook, session.time)))
-    _print([f"this session is the latest: {about}", statistics_table(ours, statistics(runs))])
+    _print([f"this session is the latest: {_about(session)}", statistics_table(ours, statistics(runs))])
     return 0
 
 
@@ -195,6 +185,13 @@ def _session(notebook: str | None) -> tuple[Store, Recorded]:
             raise Mistake(f"there is no notebook {notebook}")
         raise Mistake(f"nothing is recorded of {notebook} in {store.root}{_others(logged)}", NO_ANSWER)
     return store, found
+
+
+def _about(session: Recorded) -> str:
+    from incnb.explain.unseen import visible
+
+    when = "" if session.time is None else time.strftime(" · %Y-%m-%d %H:%M:%S", time.localtime(session.time))
+    return visible(f"{session.notebook or '(a notebook without a name)'}{when}")
 
 
 def _runs(store: Store) -> list[dict[str, Any]]:

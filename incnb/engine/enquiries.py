@@ -25,7 +25,7 @@ from incnb.explain.plan import Plan
 from incnb.explain.report import Report
 from incnb.explain.rows import Row
 from incnb.explain.why import NothingYet, Why
-from incnb.model import Cell, Decision, Seconds, Status
+from incnb.model import Cell, Decision, Seconds
 
 if TYPE_CHECKING:
     from incnb.engine.session import Session
@@ -83,12 +83,8 @@ class Enquiries:
         session = self._session
         seen = session.ledger.cells
         order, label = self._order(session.ledger.saved.cells(session.notebook))
-        reuses = [d for d in session.decisions if d.status in (Status.REUSED, Status.CUTOFF)]
-        saved = [d.saved_seconds for d in session.decisions if d.saved_seconds is not None]
         return Report(
             tuple(row(session, seen[key]) for key in order),
-            sum(saved) if saved else None,
-            sum(d.saved_seconds is None for d in reuses),
             session.notebook,
             label,
         )

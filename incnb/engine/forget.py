@@ -12,8 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from incnb.engine.naming import Known, cells
-from incnb.explain.answer import amount
 from incnb.explain.kept import Forgotten, Share, Usage
+from incnb.explain.words import amount
 from incnb.outputs.pending import Lost
 from incnb.store.usage import remove_blob, remove_items, remove_trace, survey
 

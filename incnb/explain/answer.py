@@ -7,10 +7,11 @@ user is escaped; there is no script.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from incnb.explain.markup import text as escaped
+from incnb.explain.unseen import visible
 from incnb.model import Change, IncnbError, Status
 
 #: What a status is coloured by: a variable of Jupyter's themes, else as the text.
@@ -55,24 +56,23 @@ class Answer:
         return pandas.DataFrame(self.records())
 
     def __repr__(self) -> str:
-        return self.text()
+        return visible(self.text())
 
     def _repr_html_(self) -> str:
         style = "font-family:var(--jp-ui-font-family, sans-serif);color:currentColor;overflow-x:auto"
         return f'<div class="incnb-answer" style="{style}">{self.markup()}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text())
-
-
-def escaped(text: object) -> str:
-    """Text of the user's, as HTML."""
-    return html.escape(str(text))
+        printer.text(repr(self))
 
 
 def coloured(text: str, status: Status | None) -> str:
     """A glyph in the colour of its status."""
-    return f'<span style="color:{_COLOURS.get(status, "currentColor")}">{escaped(text)}</span>' if status else text
+    return (
+        f'<span style="color:{_COLOURS.get(status, "currentColor")}">{escaped(text)}</span>'
+        if status
+        else escaped(text)
+    )
 
 
 def faint(text: str) -> str:
@@ -106,23 +106,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def folded(summary: str, inside: str) -> str:
     """HTML that is shown when a person opens it; `summary` is text."""
     return f'<details><summary style="cursor:pointer;opacity:.8">{escaped(summary)}</summary>{inside}</details>'
-
-
-def size(count: int | None) -> str:
-    """A number of bytes as people say it."""
-    if count is None:
-        return "unknown"
-    value = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
-
-
-def amount(count: int, what: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def then_and_now(change: Change) -> str:

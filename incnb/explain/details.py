@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from incnb.explain.markup import code, count, tag, text
+from incnb.explain.markup import code, tag, text
 from incnb.explain.rows import Row
-from incnb.explain.totals import size
-from incnb.explain.words import sentence
+from incnb.explain.words import amount, sentence, size
 from incnb.model import Change
 
 LISTED = 200  # unchanged dependencies of one cell that are named; the rest is counted
@@ -39,7 +38,7 @@ def _moved(row: Row) -> str:
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("Kind", "What", "Recorded → now"))
     lines = "".join(_change(change) for change in moved)
     return _part(
-        f"Changed: {count(len(moved), 'dependency', 'dependencies')}",
+        f"Changed: {amount(len(moved), 'dependency', 'dependencies')}",
         f"<table><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>",
     )
 
@@ -74,10 +73,10 @@ def _still(row: Row) -> str:
     """What did not move, and what there is nothing to compare with, folded behind its count."""
     still = [change for change in row.changes if change.moved is False]
     alone = [change for change in row.changes if change.moved is None]
-    folds = _fold(f"{count(len(still), 'dependency', 'dependencies')} unchanged", still) if still else ""
+    folds = _fold(f"{amount(len(still), 'dependency', 'dependencies')} unchanged", still) if still else ""
     if alone:
         folds += _fold(
-            f"{count(len(alone), 'dependency', 'dependencies')} without a recorded run to compare with", alone
+            f"{amount(len(alone), 'dependency', 'dependencies')} without a recorded run to compare with", alone
         )
     return f"<section>{folds}</section>" if folds else ""
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from incnb.explain.answer import Answer, amount, escaped, faint, paragraph, size, table
+from incnb.explain.answer import Answer, faint, paragraph, table
+from incnb.explain.markup import text as escaped
 from incnb.explain.tables import columns
+from incnb.explain.words import amount, size
 
 SHOWN = 40  # cells in a terminal
 

@@ -24,8 +24,3 @@ def tag(name: str, *content: str, **attributes: str | int) -> str:
     """An element; the content is HTML, the attributes are texts. `class_` and `for_` lose their underscore."""
     shown = "".join(f' {key.rstrip("_").replace("_", "-")}="{text(value)}"' for key, value in attributes.items())
     return f"<{name}{shown}>{''.join(content)}</{name}>"
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -20,11 +20,11 @@ from functools import cache
 from importlib import resources
 
 from incnb.explain.details import details
-from incnb.explain.markup import count, tag, text
+from incnb.explain.markup import tag, text
 from incnb.explain.readers import readers
 from incnb.explain.rows import Row
-from incnb.explain.totals import REUSED, Totals, size, totals
-from incnb.explain.words import GLYPHS, seconds
+from incnb.explain.totals import REUSED, Totals, totals
+from incnb.explain.words import GLYPHS, amount, seconds, size
 from incnb.model import Decision, ItemCounts, Status
 
 _MEANING = {
@@ -94,7 +94,7 @@ def _of_items(found: Totals) -> tuple[str, str]:
 
 
 def _saved(found: Totals) -> tuple[str, str]:
-    more = f"{count(found.unmeasured, 'reuse')} not measured" if found.unmeasured else ""
+    more = f"{amount(found.unmeasured, 'reuse')} not measured" if found.unmeasured else ""
     if found.saved is None:
         reused = any(found.cells[status] for status in REUSED)
         return "unknown", more if reused else "nothing was reused"

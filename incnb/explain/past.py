@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from incnb.explain.answer import Answer, coloured, escaped, faint, paragraph, table
+from incnb.explain.answer import Answer, coloured, faint, paragraph, table
+from incnb.explain.markup import text as escaped
 from incnb.explain.tables import history_cells, history_head, history_table, statistics_rows, statistics_table
 from incnb.model import PastRun, Statistics
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from incnb.explain.answer import Answer, amount, coloured, escaped, faint, paragraph, table
+from incnb.explain.answer import Answer, coloured, faint, paragraph, table
+from incnb.explain.markup import text as escaped
 from incnb.explain.tables import columns
-from incnb.explain.words import seconds, sentence
+from incnb.explain.words import amount, seconds, sentence
 from incnb.model import Outlook, Status, shorten
 
 WIDE = 110  # characters of a reason in a terminal

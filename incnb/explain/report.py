@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from incnb.explain.answer import Answer, amount, coloured, escaped, faint, paragraph, size, table
+from incnb.explain.answer import Answer, coloured, faint, paragraph, table
+from incnb.explain.markup import text as escaped
 from incnb.explain.rows import Row
 from incnb.explain.tables import columns
-from incnb.explain.words import GLYPHS, items, seconds, sentence
+from incnb.explain.totals import totals
+from incnb.explain.words import items, seconds, sentence, size
 from incnb.model import Code, ItemCounts, Status, shorten
 
 _UNSAVED = (Code.EFFECT, Code.NOT_SAVED, Code.UNSAFE)
@@ -20,13 +22,9 @@ WIDE = 110  # characters of a reason in a terminal
 
 @dataclass(frozen=True, repr=False)
 class Report(Answer):
-    """The session so far. `saved`: seconds that were measured to be saved by all of its reuses, None where none could
-    be measured; `unmeasured`: the reuses that are not in it. `order` says what the rows are ordered by.
-    """
+    """The session so far, by the latest decision of each cell. `order` says what the rows are ordered by."""
 
     rows: tuple[Row, ...]
-    saved: float | None = None
-    unmeasured: int = 0
     notebook: str = ""
     order: str = "first execution"
 
@@ -47,33 +45,29 @@ class Report(Answer):
         )
 
     @property
+    def saved(self) -> float | None:
+        """Seconds that were measured to be saved; None where nothing was measured."""
+        return totals(self.rows).saved
+
+    @property
+    def unmeasured(self) -> int:
+        """The reuses that are not in `saved`."""
+        return totals(self.rows).unmeasured
+
+    @property
     def bytes(self) -> int:
         """What is kept for these cells; what several of them share is counted for each."""
         return sum(row.bytes for row in self.rows)
 
     def summary(self) -> list[str]:
         """The counts, as lines."""
-        if not self.rows:
-            return ["no tracked cell has run in this session"]
-        counts = [f"{count} {GLYPHS[Status(name)]} {name}" for name, count in self.counts.items() if count]
-        lines = [f"{amount(len(self.rows), 'cell')}: {', '.join(counts)}"]
-        told = self.items
-        if told is not None:
-            failed = f", {told.failed} failed" if told.failed else ""
-            lines.append(f"{amount(told.executed + told.reused + told.failed, 'item')}: "
-                         f"{told.reused} reused, {told.executed} executed{failed}")  # fmt: skip
-        unknown = (
-            f" ({amount(self.unmeasured, 'reuse')} not measured)" if self.unmeasured and self.saved is not None else ""
-        )
-        worth = "unknown" if self.saved is None else f"{seconds(self.saved)}, measured{unknown}"
-        lines.append(f"saved: {worth} · kept: {size(self.bytes)}")
-        return lines
+        return totals(self.rows).lines()
 
     def text(self) -> str:
         if not self.rows:
             return self.summary()[0]
         head = ("", "", "cell", "now", "recorded", "saved", "size", "why")
-        told = [(r.glyph, number(r), r.title, *times(r), size(r.bytes), shorten(because(r), WIDE)) for r in self.rows]
+        told = [(became(r), number(r), r.title, *times(r), size(r.bytes), shorten(because(r), WIDE)) for r in self.rows]
         return "\n".join([*columns([head, *told]), *self.summary()])
 
     def markup(self) -> str:
@@ -82,7 +76,7 @@ class Report(Answer):
             return "".join(lines)
         rows = [
             (
-                coloured(row.glyph, row.status),
+                coloured(became(row), row.status),
                 faint(number(row)),
                 escaped(row.title),
                 *map(escaped, times(row)),
@@ -136,6 +130,11 @@ class Report(Answer):
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
+
+
+def became(row: Row) -> str:
+    """Glyph and word: neither a colour nor a sign tells alone."""
+    return f"{row.glyph} {row.status.value}" if row.status is not None else row.glyph
 
 
 def number(row: Row) -> str:

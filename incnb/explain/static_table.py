@@ -6,11 +6,13 @@ notebook keeps of a panel where no widget can be.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
+from incnb.explain.markup import text
 from incnb.explain.rows import Row
-from incnb.explain.words import seconds
+from incnb.explain.totals import totals
+from incnb.explain.unseen import visible
+from incnb.explain.words import seconds, size
 
 #: A table in a file is for reading: the rest of a long notebook is counted.
 SHOWN_ROWS = 200
@@ -33,24 +35,8 @@ border-bottom:1px solid var(--l)}
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """`12 cells: 8 reused, 4 executed · 997 of 1000 items reused · saved 41 s, measured`."""
-    if not rows:
-        return "No tracked cell has run in this session yet."
-    counts: dict[str, int] = {}
-    for row in rows:
-        name = row.status.value if row.status is not None else "not run"
-        counts[name] = counts.get(name, 0) + 1
-    parts = [f"{len(rows)} cell{'s' if len(rows) != 1 else ''}: "
-             + ", ".join(f"{count} {name}" for name, count in counts.items())]  # fmt: skip
-    items = [row.decision.items for row in rows if row.decision is not None and row.decision.items is not None]
-    ran = sum(item.executed + item.failed for item in items)
-    reused = sum(item.reused for item in items)
-    if ran + reused:
-        parts.append(f"{reused} of {ran + reused} items reused")
-    saved = [row.decision.saved_seconds for row in rows if row.decision is not None]
-    known = [value for value in saved if value is not None]
-    parts.append(f"saved {seconds(sum(known))}, measured" if known else "seconds saved unknown")
-    return " · ".join(parts)
+    """`12 cells: 8 ✓ reused, 4 ▲ executed · 1,000 items: … · saved: 41 s, measured · kept: 2.1 kB`."""
+    return " · ".join(totals(rows).lines())
 
 
 def table_text(rows: Sequence[Row]) -> str:
@@ -62,7 +48,7 @@ def table_text(rows: Sequence[Row]) -> str:
         lines.append(f"{number:>5} {row.title:<{width}}  {row.line}")
     if len(rows) > SHOWN_ROWS:
         lines.append(f"and {len(rows) - SHOWN_ROWS} more cells")
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def table_html(rows: Sequence[Row]) -> str:
@@ -76,21 +62,9 @@ def table_html(rows: Sequence[Row]) -> str:
     return f'<div class="incnb-static"><style>{_STYLE}</style>{note_html(summary(rows))}{table}{more}</div>'
 
 
-def note_html(text: str) -> str:
+def note_html(line: str) -> str:
     """One line of ours below or above a table."""
-    return f"<div>{html.escape(text)}</div>"
-
-
-def size(count: int | None) -> str:
-    """Bytes as people say them."""
-    if not count:
-        return ""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+    return f"<div>{text(line)}</div>"
 
 
 def _row(row: Row) -> str:
@@ -100,8 +74,8 @@ def _row(row: Row) -> str:
     pinned = " (pinned)" if row.pinned else ""
     why = row.line.removeprefix(row.glyph).strip()
     return (
-        f'<tr><td class="s {status.replace(" ", "-")}">{html.escape(row.glyph)} {status}</td>'
-        f'<td class="n">{number}</td><td>{html.escape(row.title)}{pinned}</td><td>{html.escape(why)}</td>'
+        f'<tr><td class="s {status.replace(" ", "-")}">{text(row.glyph)} {status}</td>'
+        f'<td class="n">{number}</td><td>{text(row.title)}{pinned}</td><td>{text(why)}</td>'
         f'<td class="n">{_seconds(row.now)}</td><td class="n">{_seconds(row.recorded)}</td>'
         f'<td class="n">{_seconds(saved)}</td><td class="n">{size(row.bytes)}</td></tr>'
     )

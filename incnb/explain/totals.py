@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from incnb.explain.rows import Row
+from incnb.explain.words import GLYPHS, amount, seconds, size
 from incnb.model import Status
 
 REUSED = (Status.REUSED, Status.CUTOFF)
@@ -34,15 +35,29 @@ class Totals:
             "bytes": self.bytes,
         }
 
+    def lines(self) -> list[str]:
+        """Cells, items, seconds and bytes in words."""
+        shown = ", ".join(f"{count} {GLYPHS[status]} {status.value}" for status, count in self.cells.items() if count)
+        ran, items = sum(self.cells.values()), self.items
+        if not ran:
+            return ["no tracked cell has run in this session"]
+        found = [f"{amount(ran, 'cell')}: {shown}"]
+        if sum(items.values()):
+            told = ", ".join(f"{count:,} {name}" for name, count in items.items() if count)
+            found.append(f"{amount(sum(items.values()), 'item')}: {told}")
+        unknown = f" ({amount(self.unmeasured, 'reuse')} not measured)" if self.unmeasured else ""
+        worth = "unknown" if self.saved is None else f"{seconds(self.saved)}, measured{unknown}"
+        return [*found, f"saved: {worth} · kept: {size(self.bytes)}"]
+
 
 def totals(rows: Iterable[Row]) -> Totals:
-    """The sums over the cells that have run."""
+    """The sums over the cells that have run, of the latest decision of each."""
     cells = dict.fromkeys(Status, 0)
     items = {"reused": 0, "executed": 0, "failed": 0}
     saved: list[float] = []
-    unmeasured = size = 0
+    unmeasured = kept = 0
     for row in rows:
-        size += row.bytes
+        kept += row.bytes
         decision = row.decision
         if decision is None:
             continue
@@ -55,16 +70,4 @@ def totals(rows: Iterable[Row]) -> Totals:
             saved.append(decision.saved_seconds)
         elif decision.status in REUSED:
             unmeasured += 1
-    return Totals(cells, items, sum(saved) if saved else None, unmeasured, size)
-
-
-def size(count: int) -> str:
-    """A number of bytes as people say it."""
-    if count < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        value /= 1000
-        if value < 999.5 or unit == "TB":
-            break
-    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+    return Totals(cells, items, sum(saved) if saved else None, unmeasured, kept)

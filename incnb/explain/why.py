@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from incnb.explain.answer import Answer, code, coloured, escaped, faint, folded, paragraph, table, then_and_now
+from incnb.explain.answer import Answer, code, coloured, faint, folded, paragraph, table, then_and_now
+from incnb.explain.markup import text as escaped
 from incnb.explain.rows import Row
 from incnb.explain.words import items, sentence
 from incnb.model import Change, Reason

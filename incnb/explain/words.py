@@ -255,3 +255,20 @@ def seconds(value: float) -> str:
     if value < 59.95:
         return f"{value:.1f}".removesuffix(".0") + " s"
     return f"{round(value) // 60} min {round(value) % 60} s"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes as people say it."""
+    if count is None:
+        return "unknown"
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def amount(number: int, one: str, many: str = "") -> str:
+    """`1 cell`, `2,000 cells`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from incnb.explain.answer import Answer, escaped, size, then_and_now
+from incnb.explain.answer import Answer, then_and_now
 from incnb.explain.kept import Forgotten, Share, Usage
+from incnb.explain.markup import text as escaped
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
 from incnb.explain.report import Report, because
 from incnb.explain.rows import Kept, Row
 from incnb.explain.why import NothingYet, Why
+from incnb.explain.words import size
 from incnb.model import (
     Cell,
     Change,
@@ -58,7 +60,7 @@ ANSWERS: list[Answer] = [
     Why(LOOP),
     Why(Row("d", EVIL)),
     NothingYet(EVIL),
-    Report((RAN, REUSED, LOOP), 41.0, 2, f"/tmp/{EVIL}.ipynb"),
+    Report((RAN, REUSED, LOOP), f"/tmp/{EVIL}.ipynb"),
     Report(()),
     Plan(OUTLOOKS, "nb.ipynb", "the saved file", (f"never run: {EVIL}",), 2),
     Plan(()),
@@ -113,15 +115,15 @@ def test_a_reason_that_knows_its_change_is_believed_first() -> None:
 
 
 def test_a_report_counts_cells_and_items_and_says_what_is_unknown() -> None:
-    report = Report((RAN, REUSED, LOOP), 41.0, 2)
+    report = Report((RAN, REUSED, LOOP))
     assert report.summary() == [
         "3 cells: 1 ✓ reused, 2 ▲ executed",
-        "1000 items: 997 reused, 3 executed",
-        "saved: 41 s, measured (2 reuses not measured) · kept: 2.5 MB",
+        "1,000 items: 997 reused, 3 executed",
+        "saved: 41 s, measured · kept: 2.5 MB",
     ]
-    assert Report((RAN,), None, 1).summary()[-1].startswith("saved: unknown")
+    assert Report((RAN,)).summary()[-1].startswith("saved: unknown")
     lines = repr(report).splitlines()
-    assert lines[1].split()[:3] == ["▲", "[7]", "fit"] and "12.4 s" in lines[1] and "11 s" in lines[1]
+    assert lines[1].split()[:4] == ["▲", "executed", "[7]", "fit"] and "12.4 s" in lines[1] and "11 s" in lines[1]
     assert report.to_dict()["cells"] == {"reused": 1, "cutoff": 0, "executed": 2, "failed": 0, "blocked": 0}
     assert report.to_dict()["rows"][0] == RAN.to_dict()
     assert "3 of 1000 items" in lines[3]
@@ -160,6 +162,6 @@ def test_a_report_can_be_a_page_of_its_own(tmp_path: Any) -> None:
 
 def test_small_words() -> None:
     assert [size(n) for n in (0, 999, 1000, 152_000, 2_500_000, 7_000_000_000, None)] == [
-        "0 bytes", "999 bytes", "1.0 kB", "152 kB", "2.5 MB", "7.0 GB", "unknown",
+        "0 B", "999 B", "1.0 kB", "152 kB", "2.5 MB", "7.0 GB", "unknown",
     ]  # fmt: skip
     assert then_and_now(LR) == "0.01 → 0.02" and then_and_now(SAME) == "3"
