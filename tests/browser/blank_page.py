@@ -98,7 +98,7 @@ DEMO: Final = [
             {"kind": "value", "locator": "flights", "moved": False, "was": "DataFrame 336776 × 19"},
             {"kind": "config", "locator": "cfg['lr']", "moved": True, "was": "0.01", "now": "0.02"},
             {"kind": "code", "locator": "clean", "moved": True, "place": "utils.py:14", "via": "features",
-             "diff": "--- recorded\n+++ now\n@@ -14,4 +14,4 @@\n def clean(df):\n-    return df.dropna()\n+    return df.dropna(subset=['dep_delay'])\n "},
+             "diff": "@@ -14,4 +14,4 @@\n def clean(df):\n-    return df.dropna()\n+    return df.dropna(subset=['dep_delay'])\n "},
             {"kind": "package", "locator": "pandas", "moved": None},
         ],
         outputs=[{"what": "variable", "name": "df", "shown": "", "bytes": 81_000_000}, {"what": "file", "name": "clean.parquet", "shown": "", "bytes": None}]),

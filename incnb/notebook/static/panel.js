@@ -801,13 +801,13 @@ class View {
     const list = make("ul", { class: "incnb-changes" });
     for (const change of changes) {
       const line = make("div", { class: "incnb-change" }, make("span", { class: "incnb-kind", text: change.kind }), " ", make("code", { text: change.locator }));
-      if (change.moved && (change.was || change.now)) {
+      if (change.moved && (change.was ?? "") !== (change.now ?? "")) {
         line.append(
           make("span", { class: "incnb-old" }, make("span", { class: "incnb-live", text: "was " }), change.was || "–"),
           make("span", { "aria-hidden": "true", text: "→" }),
           make("span", { class: "incnb-new" }, make("span", { class: "incnb-live", text: "now " }), change.now || "–"),
         );
-      } else if (change.now || change.was) line.append(make("span", { class: "incnb-quiet", text: change.now || change.was }));
+      } else if (!change.diff && (change.now || change.was)) line.append(make("span", { class: "incnb-quiet", text: change.now || change.was }));
       const notes = [...(change.parts ?? [])];
       if (change.place) notes.push(change.place);
       if (change.via) notes.push(`used by ${change.via}`);
@@ -822,7 +822,6 @@ class View {
   diff(text, locator) {
     const block = make("pre", { class: "incnb-diff", tabindex: "0", "aria-label": `What changed in ${locator}` });
     for (const line of text.trimEnd().split("\n")) {
-      if (line.startsWith("+++") || line.startsWith("---")) continue;
       const kind = line.startsWith("+") ? "add" : line.startsWith("-") ? "gone" : line.startsWith("@@") ? "hunk" : "same";
       block.append(make("span", { class: `incnb-line is-${kind}`, text: `${line}\n` }));
     }
