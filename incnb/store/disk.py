@@ -161,7 +161,7 @@ class Store:
             try:
                 if length != ref.length:
                     raise StoreError(
-                        f"a blob has {length} bytes instead of {ref.length} ({path}): run incnb store repair"
+                        f"a blob has {length} bytes, not {ref.length} ({path}): it is saved again when its cell runs"
                     )
                 if raw and length >= files.MAPPED_FROM and self._on_local_disk():
                     view = files.map_copy_on_write(fd, length)
@@ -172,7 +172,7 @@ class Store:
             good = _intact(view, ref, raw)
         if not good:
             self._damaged.add(ref.sha256)
-            raise StoreError(f"a blob does not hold what was saved ({path}): run incnb store repair")
+            raise StoreError(f"a blob does not hold what was saved ({path}): it is saved again when its cell runs")
         return view
 
     def _blob(self, ref: BlobRef) -> Path:
@@ -354,7 +354,8 @@ def _parse(name: str, seq: int, raw: bytes, folder: Path) -> StoredTrace:
     if version and int(version[1]) > FORMAT:
         return StoredTrace(name, seq, None, f"written by a newer incnb (format {int(version[1])})", newer=True)
     frame = _FRAME.fullmatch(raw)
-    damaged = StoredTrace(name, seq, None, f"a trace is damaged ({folder / name}.json): run incnb store repair")
+    problem = f"a trace is damaged ({folder / name}.json): it is saved again when its cell runs"
+    damaged = StoredTrace(name, seq, None, problem)
     if not version or int(version[1]) != FORMAT or not frame:
         return damaged
     digest, text = frame[1].decode(), frame[2]
