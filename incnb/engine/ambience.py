@@ -7,6 +7,8 @@ seeded is no state that another kernel could be in, so its cell is not saved.
 
 from __future__ import annotations
 
+import re
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +17,12 @@ from incnb.dependencies import Closure, ambient, seeders
 from incnb.engine.calls import Judged
 from incnb.engine.checkpoints import Checkpoints
 from incnb.engine.generators import ADVICE
+from incnb.fingerprint.code import references
 from incnb.model import Kind
 from incnb.outputs.variables import NotSaved
+
+
+_SEED = re.compile(r"seed|^set_?state$|^set_rng_state", re.I)
 
 
 class Unseeded(NotSaved):
@@ -70,6 +76,9 @@ def moved_state(
                     continue
                 raise Unseeded(locator)
             closure.keep(locator, marks.before(locator))
+    for locator in _seeded_by(analysis, closure) & marks.loaded:
+        if not marks.moved(locator):  # it stood at that very seed before, and elsewhere it may not
+            closure.keep(locator, marks.before(locator))
     for locator in ambient.PROBES:
         if locator not in ambient.GENERATORS and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):
             closure.keep(locator, marks.before(locator))
@@ -81,3 +90,21 @@ def _asked(analysis: CellAnalysis, closure: Closure) -> set[str]:
     words = analysis.attributes | closure.words | {i.attribute or "" for i in analysis.imports}
     words |= {read.name for read in analysis.reads}
     return {locator for word, locator in seeders.ASKING.items() if word in words}
+
+
+def _seeded_by(analysis: CellAnalysis, closure: Closure) -> set[str]:
+    """The generators that the cell, or a function of ours that it calls, seeds; a seeder of a library may seed all."""
+    reached = [f.value for f in closure.found.values() if isinstance(f.value, types.FunctionType)]
+    reads = [(closure.environment.namespace, read) for read in analysis.reads]
+    reads += [(f.__globals__, read) for f in reached for read in references(f.__code__).reads]
+    found: set[str] = set()
+    for namespace, read in reads:
+        if not _SEED.search(read.name) and not any(_SEED.search(str(step[1])) for step in read.path):
+            continue
+        value, taken, _ = seeders.reach(namespace, read)
+        seeded = seeders.seeded_by(value)
+        if seeded is not None:
+            found.add(seeded)
+        elif taken == len(read.path) and callable(value) and not isinstance(value, type):
+            found |= set(ambient.GENERATORS)
+    return found

@@ -150,3 +150,27 @@ def test_the_fields_of_an_object_as_a_dict_stay_its_own(shells: Shells, cell: st
         )
         shell.cell(cell)
         assert shell["d"] is vars(shell["x"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "draw"),
+    [
+        ("random.seed(3)", "random.random()"),
+        ("np.random.seed(3)", "float(np.random.rand())"),
+        ("seeds(3)", "(random.random(), float(np.random.rand()))"),
+    ],
+)
+def test_a_cell_that_seeds_anew_what_stands_at_that_seed_seeds_elsewhere_too(
+    shells: Shells, cell: str, draw: str
+) -> None:
+    setup = "import random\nimport numpy as np\ndef seeds(k):\n    random.seed(k)\n    np.random.seed(k)"
+    shell = shells()
+    shell.plain(setup)
+    shell.cell(f"print('one')\n{cell}")
+    assert shell.cell(f"print('two')\n{cell}") == "executed"
+    expected = shell.plain(draw)
+    for _ in range(2):
+        shell = shells()
+        shell.plain(f"{setup}\nrandom.seed(99)\nnp.random.seed(99)")
+        shell.cell(f"print('two')\n{cell}")
+        assert shell.plain(draw) == expected
