@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +27,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
+_playwrights: list[Any] = []  # the one that is started, if it is
+
+
+def _its_loop_runs(yes: bool) -> None:
+    """Playwright's loop counts as running in this thread for as long as it is there: so nobody else could run one."""
+    asyncio._set_running_loop(_playwrights[0]._loop if yes and _playwrights else None)
+
+
+@pytest.fixture(autouse=True)
+def loop() -> Iterator[None]:
+    """Playwright's loop is there for the tests in this folder and for no others."""
+    _its_loop_runs(True)
+    yield
+    _its_loop_runs(False)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = chromium.find()
@@ -34,6 +51,9 @@ def browser() -> Iterator[Browser]:
 
     expect.set_options(timeout=90_000)  # nothing waits that long where all is well
     with sync_playwright() as playwright:
+        _playwrights.append(playwright)
         running = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
         yield running
+        _its_loop_runs(True)
+        _playwrights.clear()
         running.close()

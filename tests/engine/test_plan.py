@@ -357,19 +357,19 @@ def test_a_cell_with_the_code_of_one_above_may_reuse_what_that_one_saves(shells:
 def test_modules_that_would_be_loaded_again(shells: Shells, tmp_path: Path) -> None:
     import os
 
-    path = tmp_path / "work" / "fresh.py"
+    path = tmp_path / "work" / "renewed.py"
     path.write_text("def f(n):\n    return n + 1\n")
     os.utime(path, (1e9, 1e9))
     shell = shells()
     shell.plain("%load_ext autoreload\n%autoreload 2")
     try:
-        shell.plain("import fresh")
-        shell.cell("r = fresh.f(1)", "--name one")
+        shell.plain("import renewed")
+        shell.cell("r = renewed.f(1)", "--name one")
         shell.cell("s = 3", "--name two")
         assert plan(shell) == {"one": "reuse", "two": "reuse"}
         path.write_text("def f(n):\n    return n + 2\n")
         found = plan(shell)
-        assert found == {"one": "depends on fresh, which %autoreload would load again", "two": "reuse"}
+        assert found == {"one": "depends on renewed, which %autoreload would load again", "two": "reuse"}
     finally:
         shell.plain("%autoreload 0\n%unload_ext autoreload")
 
