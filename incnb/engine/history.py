@@ -33,6 +33,7 @@ class Past:
     relied: tuple[tuple[str, str, str], ...] = ()  # kind, locator and fingerprint of what it met while it ran
     trace_code: str = ""  # under which the trace is kept
     reasons: tuple[Reason, ...] = ()
+    id: str = ""
 
 
 class History:
@@ -98,15 +99,18 @@ class History:
         attempt, trace = str(record.get("attempt", "")), record.get("trace")
         trace_code = str(record.get("trace_code", code))
         past = Past(code, trace, status, attempt, relied, trace_code, reasons_of(record.get("reasons")) or ())
+        past = replace(past, id=str(record.get("id") or ""))
         if isinstance(trace, str):
             self._traces[notebook, trace_code] = trace
         for key in ("id", "title"):
             if record.get(key):
                 cell = notebook, f"{key} {record[key]}"
                 known = self._cells.get(cell)
-                if trace is None and known is not None:  # what is compared with is the latest that was saved
-                    past = replace(past, trace=known.trace, trace_code=known.trace_code)
-                self._cells[cell] = past
+                if trace is None and known is not None and not (known.id and past.id and known.id != past.id):
+                    # what is compared with is the latest that was saved
+                    self._cells[cell] = replace(past, trace=known.trace, trace_code=known.trace_code)
+                else:
+                    self._cells[cell] = past
         if status == "failed":
             self._failed[code] = past
         else:
@@ -115,10 +119,13 @@ class History:
     # -- the past
 
     def of(self, notebook: str, cell_id: str | None, title: str) -> Past | None:
-        """The latest run of a cell, found by its id or else by its title."""
+        """The latest run of a cell, found by its id, or else by its title if no other cell is known to be called so."""
         self._load()
         found = self._cells.get((notebook, f"id {cell_id}")) if cell_id else None
-        return found or self._cells.get((notebook, f"title {title}"))
+        if found is not None:
+            return found
+        same = self._cells.get((notebook, f"title {title}"))
+        return None if same is not None and cell_id and same.id and same.id != cell_id else same
 
     def trace(self, notebook: str, code: str) -> str | None:
         """The latest trace of this code that a notebook left or brought back."""

@@ -438,3 +438,12 @@ def test_a_diff_takes_little_time_whatever_the_texts_are(old: str, new: str) -> 
     began = time.perf_counter()
     unified(old, new)
     assert time.perf_counter() - began < 1.0
+
+
+def test_another_cell_of_the_same_title_is_not_taken_for_an_earlier_text(shells: Shells) -> None:
+    shell = shells()
+    shell.ip.run_cell("%%incremental\n# plot\na = 1", cell_id="first")
+    shell.ip.run_cell("%%incremental\n# plot\nb = 2", cell_id="second")
+    assert reason(shell).code is Code.NEVER_RUN
+    shell.ip.run_cell("%%incremental\n# plot\nb = 3", cell_id="second")
+    assert line(shell).startswith("the cell was edited (1 line)")
