@@ -42,7 +42,7 @@ def _seeds(word: str, namespace: dict[str, Any]) -> bool:
     if _SEEDING.search(word):
         return True
     value = namespace.get(word)
-    return isinstance(value, types.FunctionType) and any(map(_SEEDING.search, references(value.__code__).attributes))
+    return type(value) is types.FunctionType and any(map(_SEEDING.search, references(value.__code__).attributes))
 
 
 class Seeded:

@@ -110,10 +110,10 @@ class Session:
         title = title_of(tree, options, self.raw_cell)
         tracked = Tracked(Cell(self._index, title, cell_id), options, None, [], time.perf_counter(), nested=nested)
         self._index += 1
-        self._trees.append(meaning.inlined(self.shell, tree))
-        self.seeded.before(self._trees[-1])
         self.current = tracked
         try:
+            self._trees.append(meaning.inlined(self.shell, tree))
+            self.seeded.before(self._trees[-1])
             return self._transform(tree, tracked)
         except (Lost, KeyboardInterrupt):
             self.abandon()

@@ -121,6 +121,12 @@ class Tracker(ast.NodeTransformer):
             interrupt = KeyboardInterrupt()
             interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: "]  # type: ignore[attr-defined]
             raise interrupt from None
+        except InputRejected:
+            raise
+        except Exception as error:  # anything else would take this transformer off the shell for good
+            self.session.item_fault(error)
+            self._say(f"incnb: a fault of its own, the cell runs as usual: {type(error).__name__}")
+            return marker(node)[1]
 
     def _module(self, tree: ast.Module) -> ast.Module:
         self._visited += 1
