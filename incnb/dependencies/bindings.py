@@ -171,6 +171,8 @@ def show(value: Any) -> str:
     cls = type(value)
     if value is ABSENT:
         return "not defined"
+    if cls is int and value.bit_length() > 600:
+        return f"int of {value.bit_length()} bits"  # Python refuses to write very long ones
     if cls in (int, float, bool, complex, type(None)):
         return repr(value)
     if cls is str:
@@ -188,7 +190,7 @@ def show(value: Any) -> str:
 
 def _is_plain(value: Any) -> bool:
     parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
-    return all(type(p) in (int, float, bool, str, type(None)) for p in parts)
+    return all(type(p) in (float, bool, str, type(None)) or (type(p) is int and p.bit_length() <= 600) for p in parts)
 
 
 def show_as(name: str, value: Any) -> str:

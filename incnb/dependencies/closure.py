@@ -15,7 +15,7 @@ from typing import Any
 from incnb.analysis.findings import SAMPLING, Finding, function_findings
 from incnb.analysis.records import CellAnalysis
 from incnb.config import Config
-from incnb.dependencies import ambient, bindings, config, libraries, module, sharing
+from incnb.dependencies import ambient, bindings, config, libraries, module, seeders, sharing
 from incnb.dependencies.bindings import Resolved
 from incnb.dependencies.collected import MOMENTS, Collected
 from incnb.dependencies.named import follow_strings
@@ -140,6 +140,7 @@ class Closure(Collected):
         namespace = self._namespace(module_name, read.name)
         if namespace is None:
             return
+        self.seeds = self.seeds or seeders.seeded_through(namespace, read) != set()
         value, taken, _ = follow(namespace, Read(read.name))
         if isinstance(value, types.ModuleType):
             self.add(Kind.VALUE, bindings.locator(module_name, Read(read.name)))
@@ -409,4 +410,5 @@ class Closure(Collected):
         if read is None:
             self._in_module(loaded, ())
         else:
+            self.seeds = self.seeds or seeders.seeded_through(vars(loaded), read) != set()
             self._in_module(loaded, (("attr", read.name), *read.path), called)

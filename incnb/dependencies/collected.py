@@ -50,6 +50,7 @@ class Collected:
         self.configs: list[tuple[config.Place, Config]] = []  # followed by key, while the cell runs
         self.configs_before: list[str] = []  # their locators and fingerprints as a whole
         self.watched = watched
+        self.seeds = False  # whether a global random generator may be seeded
         self.resizes = False  # an array in place, for all that can be told: it must not be held meanwhile
         self._ways = Ways()
         self._left: Reached | None = None

@@ -6,6 +6,7 @@ Told by the object, not by the name: `seed` may be anybody's.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import types
 import warnings
@@ -46,6 +47,7 @@ ASKING = {
         ("get_rng_state", "get_rng_state_all", "initial_seed", "fork_rng"), "state of torch's global random generator"
     ),
 }
+SEED = re.compile(r"seed|^set_?state$|^set_rng_state", re.I)
 _HARMLESS = ("os.environ", "pandas.options.", "os.getenv", "logging.", "warnings.", "torch.cuda.is_", "torch.backends.")
 _BUILTINS = frozenset(
     {"int", "str", "float", "bool", "abs", "print", "isinstance", "hasattr", "range", "len", "None", "hash"}
@@ -75,6 +77,21 @@ def seeded_by(value: Any) -> str | None:
         if _is_one_of(value, table):
             return f"state of {whose}'s global random generator"
     return None
+
+
+def seeded_through(namespace: dict[str, Any], read: Read) -> set[str] | None:
+    """The locators of the generators that what a read leads to may seed, by its name and by the object; None: of all.
+
+    A seeder of a library that is not known here may seed whatever there is.
+    """
+    if not SEED.search(read.name) and not any(SEED.search(str(step[1])) for step in read.path):
+        return set()
+    value, taken, _ = reach(namespace, read)
+    seeded = seeded_by(value)
+    if seeded is not None:
+        return {seeded}
+    ours = isinstance(value, types.FunctionType) and origin.is_ours(origin.function_origin(value))
+    return None if taken == len(read.path) and callable(value) and not isinstance(value, type) and not ours else set()
 
 
 def is_followed(value: Any) -> bool:

@@ -7,7 +7,7 @@ seeded is no state that another kernel could be in, so its cell is not saved.
 
 from __future__ import annotations
 
-import re
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +20,6 @@ from incnb.engine.generators import ADVICE
 from incnb.fingerprint.code import references
 from incnb.model import Kind
 from incnb.outputs.variables import NotSaved
-
-_SEED = re.compile(r"seed|^set_?state$|^set_rng_state", re.I)
 
 
 class Unseeded(NotSaved):
@@ -93,17 +91,19 @@ def _asked(analysis: CellAnalysis, closure: Closure) -> set[str]:
 
 def _seeded_by(analysis: CellAnalysis, closure: Closure) -> set[str]:
     """The generators that the cell, or a function of ours that it calls, seeds; a seeder of a library may seed all."""
-    reached = [f.value for f in closure.found.values() if isinstance(f.value, types.FunctionType)]
     reads = [(closure.environment.namespace, read) for read in analysis.reads]
-    reads += [(f.__globals__, read) for f in reached for read in references(f.__code__).reads]
+    for name, part in analysis.module_reads:
+        module = sys.modules.get(name)
+        if part is not None and module is not None:
+            reads.append((vars(module), part))
+    for one in closure.found.values():
+        if isinstance(one.value, types.FunctionType):
+            code = references(one.value.__code__)
+            if code.imports and any(map(seeders.SEED.search, code.attributes)):
+                return set(ambient.GENERATORS)
+            reads += [(one.value.__globals__, read) for read in code.reads]
     found: set[str] = set()
     for namespace, read in reads:
-        if not _SEED.search(read.name) and not any(_SEED.search(str(step[1])) for step in read.path):
-            continue
-        value, taken, _ = seeders.reach(namespace, read)
-        seeded = seeders.seeded_by(value)
-        if seeded is not None:
-            found.add(seeded)
-        elif taken == len(read.path) and callable(value) and not isinstance(value, type):
-            found |= set(ambient.GENERATORS)
+        seeded = seeders.seeded_through(namespace, read)
+        found |= set(ambient.GENERATORS) if seeded is None else seeded
     return found

@@ -72,6 +72,8 @@ class Logic:
             if finding.kind == "strings":
                 judgement.not_saved(finding.what, f"{finding.what} reads names through strings")
             judgement.finding(finding)
+        if closure.seeds:
+            judgement.not_saved("seed", "it seeds a random generator, whose state the items after it may need")
         self.native = any(finding.kind == "native" for finding in closure.findings)
         for url in urls(closure.constants)[: 1 if self.native else 0]:
             judgement.effect(f"it may read {redacted(url)[:80]}", "network")

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 import threading
 import types
 import weakref
@@ -28,6 +29,7 @@ from incnb.engine.applied import Applied
 from incnb.engine.callee import CONFIG, Callee, signature_of
 from incnb.engine.mapping import reuses
 from incnb.engine.scene import Scene
+from incnb.outputs.audited import ASKED
 
 
 @overload
@@ -129,7 +131,9 @@ class Memo:
     # -- asking
 
     def info(self) -> dict[str, int]:
-        """How many calls executed and how many were reused in this process."""
+        """How many calls executed and how many were reused in this process; whoever asks inside a tracked cell is not
+        saved."""
+        sys.audit(ASKED, "the counts of a memo")
         return self._calls.info()
 
     # -- one call

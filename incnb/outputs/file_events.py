@@ -29,7 +29,8 @@ CHANGES: dict[str, Op] = {
     "os.removexattr": "touch",
 }
 TEMPORARY = frozenset({"tempfile.mkstemp", "tempfile.mkdtemp"})
-EVENTS = LISTS | GLOBS | TEMPORARY | CHANGES.keys() | {"open"}
+REMOVES_ALL = "shutil.rmtree"
+EVENTS = LISTS | GLOBS | TEMPORARY | CHANGES.keys() | {"open", REMOVES_ALL}
 #: Files of Python's own that only pass on what was asked of them.
 THIN = ("/pathlib.py", "/pathlib/__init__.py", "/pathlib/_local.py", "/pathlib/_abc.py", "/io.py", "/codecs.py")
 _SELECTORS = frozenset(
@@ -94,6 +95,9 @@ def tell(journal: Journal, event: str, args: tuple[Any, ...], path: str, caller:
         journal.path_globbed(path, str(args[1]), recursive=event.endswith("rglob"))
     elif event in TEMPORARY:
         journal.temporary.add(path)
+    elif event == REMOVES_ALL:
+        if not os.path.lexists(path):  # what is there is removed step by step; that nothing is there may be passed over
+            journal.looked("existence", path, by_library=False)
     elif event == "os.rename":
         target = os.fsdecode(args[1])
         if len(args) > 3 and isinstance(args[3], int) and args[3] >= 0:

@@ -174,3 +174,55 @@ def test_a_cell_that_seeds_anew_what_stands_at_that_seed_seeds_elsewhere_too(
         shell.plain(f"{setup}\nrandom.seed(99)\nnp.random.seed(99)")
         shell.cell(f"print('two')\n{cell}")
         assert shell.plain(draw) == expected
+
+
+def test_a_cell_that_seeds_and_draws_and_was_edited_seeds_after_a_restart(shells: Shells) -> None:
+    cell = "import numpy as np\nnp.random.seed(0)\nx = float(np.random.rand())"
+    shell = shells()
+    shell.cell(cell)
+    shell.cell(f"{cell} * 2")
+    expected = shell.plain("float(np.random.rand())")
+    for _ in range(2):
+        shell = shells()
+        shell.plain("import numpy as np\nnp.random.seed(99)")
+        shell.cell(f"{cell} * 2")
+        assert shell.plain("float(np.random.rand())") == expected
+
+
+def test_items_that_seed_are_not_put_back_without_it(shells: Shells) -> None:
+    cell = "o = []\nfor i in [1, 2, 3]:\n    random.seed(i)\n    o.append(random.random(){})"
+    shell = shells()
+    shell.plain("import random")
+    shell.cell(cell.format(""))
+    shell.cell(cell.format(" * 2"))
+    expected = shell.plain("random.random()")
+    shell = shells()
+    shell.plain("import random\nrandom.seed(99)")
+    shell.cell(cell.format(" * 2"))
+    assert shell.plain("random.random()") == expected
+
+
+def test_a_folder_that_was_not_there_to_be_removed_counts(shells: Shells) -> None:
+    cell = "import os, shutil\nshutil.rmtree('out', ignore_errors=True)\nos.makedirs('out', exist_ok=True)"
+    shell = shells()
+    shell.cell(cell)
+    Path("out/old").write_text("x")
+    shell = shells()
+    shell.cell(cell)
+    assert list(Path("out").iterdir()) == []
+
+
+def test_the_counts_of_a_memo_are_asked_each_time(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("import incnb\n@incnb.memo\ndef f(x):\n    return x + 1\n_ = f(1)")
+    for _ in range(2):
+        assert shell.cell("r = f.info()") == "executed"
+
+
+def test_a_very_long_integer_is_no_fault(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("import math\nx = math.factorial(2000)\nxs = [x]")
+    for _ in range(2):
+        assert shell.cell("y = x + 1") in ("executed", "reused")
+        assert shell.cell("z = xs[0]") in ("executed", "reused")
+    assert shell.cell("y = x + 1") == "reused"
