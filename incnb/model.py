@@ -257,6 +257,7 @@ class Decision:
     saved_seconds: float | None = None
     bytes_saved: int = 0
     items: ItemCounts | None = None
+    error: str = ""  # that ended a failed run, in a few words
 
     def but(self, **changes: Any) -> Decision:
         return replace(self, **changes)

@@ -213,6 +213,8 @@ def source_of(value: Any) -> tuple[str | None, str]:
         return None, ""
     try:
         lines, first = inspect.getsourcelines(value)
+        if not any(word in line for line in lines for word in _defining(value)):
+            return None, ""  # the file is another one than when it was loaded
         source = redacted("".join(lines)[:SOURCE_LIMIT])
         if isinstance(value, types.FunctionType):
             known = origin.function_origin(value)
@@ -223,6 +225,14 @@ def source_of(value: Any) -> tuple[str | None, str]:
         return source, f"{_relative(file)}:{first or 1}" if known == "project" and file.endswith(".py") else ""
     except Exception:  # of whoever loaded the module: it is for people only
         return None, ""
+
+
+def _defining(value: types.FunctionType | type) -> tuple[str, ...]:
+    """What the text of a function or class must hold."""
+    if isinstance(value, type):
+        return (f"class {value.__name__}",)
+    name = inspect.unwrap(value).__code__.co_name
+    return ("lambda",) if name == "<lambda>" else (f"def {name}",)
 
 
 def _relative(file: str) -> str:

@@ -199,6 +199,7 @@ def run_record(
         "trace": trace,
         "trace_code": trace_code or code,
         "status": decision.status.value,
+        "error": decision.error,
         "reasons": [reason.to_dict() for reason in decision.reasons[:SHOWN_REASONS]],
         "seconds": decision.seconds.to_dict(),
         "saved": decision.saved_seconds,

@@ -197,6 +197,10 @@ class Run:
         if self.closure.resizes or "resize" in self.analysis.attributes:
             gc.collect()
 
+    def rebound(self, names: Collection[str]) -> set[str]:
+        """Which of these names are bound to something else than before."""
+        return {n for n in names if n in self.namespace and id(self.namespace[n]) != self._before.get(n)}
+
     @property
     def written(self) -> list[Written]:
         """The files that the run left."""

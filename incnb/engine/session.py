@@ -38,8 +38,8 @@ from incnb.engine.record import Relied, Run
 from incnb.engine.replay import HOOK, Replay
 from incnb.engine.report import write_report
 from incnb.engine.tallies import counted, counts, one_unit, saved
-from incnb.engine.tracked import Producer, Text, Tracked, cutoff, look_up, meta, name_latest_failure
-from incnb.engine.trees import awaits, hides_result, is_ours_alone, nested_words
+from incnb.engine.tracked import Producer, Text, Tracked, cutoff, look_up, meta, name_latest_failure, named_error
+from incnb.engine.trees import awaits, hides_result, is_ours_alone, names_bound, nested_words
 from incnb.engine.verify import Verification
 from incnb.model import Cell, Code, Decision, IncnbError, Reason, Seconds, Status, shorten
 from incnb.outputs import leftovers
@@ -94,6 +94,8 @@ class Session:
         self._trees.append(meant)
         self.seeded.before(meant)
         self.ledger.provenance.untracked(meant)
+        for name in names_bound(meant):
+            self._producers.pop(name, None)
         self.pending.notebook_words |= nested_words(meant)
         if self.pending and not is_ours_alone(tree):
             self.pending.before_cell(mentions(tree))
@@ -132,13 +134,15 @@ class Session:
             tracked.value = value
         return value
 
-    def finish(self, success: bool, value: Any, number: int | None = None) -> Decision | None:
+    def finish(
+        self, success: bool, value: Any, number: int | None = None, error: BaseException | None = None
+    ) -> Decision | None:
         """IPython reports that the cell has run, as `[number]`."""
         tracked, self.current = self.current, None
         self.namespace.pop(HOOK, None)
         if tracked is None:
             return None
-        tracked.number = number
+        tracked.number, tracked.error = number, named_error(error)
         producers = {name: producer.key for name, producer in self._producers.items()}
         try:
             decision = self._finish(tracked, success, value)
@@ -334,7 +338,7 @@ class Session:
         if tracked.items is not None and tracked.items.reused:
             tracked.saved = saved(run)
         if not success:
-            self._produced(bound, tracked, executed=True)
+            self._produced(run.rebound(bound), tracked, executed=True)
             # what is not tracked may be other inputs next time; only showing the traceback opens sources
             known = all(reason.locator.endswith(".py") for reason in (*run.problems, *run.effects))
             failed = self._decision(tracked, Status.FAILED)
@@ -416,6 +420,7 @@ class Session:
             tracked.saved,
             size,
             tracked.items,
+            tracked.error if status is Status.FAILED else "",
         )
 
     def _fault(self, error: BaseException, tracked: Tracked) -> None:

@@ -18,6 +18,7 @@ def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
     counts = {"reused": 0, "executed": 0, "failed": 0}
     soft: list[float] = []
     saved: list[float] = []
+    unmeasured = 0
     last: float | None = None
     items: list[ItemCounts] = []
     for run in runs:
@@ -26,14 +27,16 @@ def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
         status = str(run.get("status", ""))
         kind = "reused" if status in REUSED else "failed" if status == Status.FAILED.value else "executed"
         counts[kind] += 1
+        if isinstance(run.get("saved"), int | float):
+            saved.append(float(run["saved"]))
+            unmeasured -= kind == "reused"
         if kind != "reused":
             continue
+        unmeasured += 1
         decide, restore = measured(run, "decide"), measured(run, "restore")
         last = None if decide is None or restore is None else (decide + restore) * 1000
         if last is not None:
             soft.append(last)
-        if isinstance(run.get("saved"), int | float):
-            saved.append(float(run["saved"]))
     return Statistics(
         counts["reused"],
         counts["executed"],
@@ -42,7 +45,7 @@ def statistics(runs: Iterable[dict[str, Any]]) -> Statistics:
         sum(soft) / len(soft) if soft else None,
         percentile(soft, 95),
         sum(saved) if saved else None,
-        counts["reused"] - len(saved),
+        unmeasured,
         sum(one.reused for one in items) if items else None,
         sum(one.executed + one.failed for one in items) if items else None,
     )

@@ -59,6 +59,7 @@ class Tracked:
     trace: TraceName | None = None  # what it left, or brought back
     earlier: Text | None = None  # of the same cell, when it was decided before in this session
     raw: str = ""
+    error: str = ""  # that ended it
 
     @property
     def key(self) -> str:
@@ -185,3 +186,12 @@ def name_latest_failure(history: History, tracked: Tracked, run: Run) -> None:
             failed = Reason(Code.LAST_FAILED, "", tracked.cell.title, "it failed on the same inputs")
             never = tracked.reasons[0].code is Code.NEVER_RUN
             tracked.reasons = [failed, *tracked.reasons[1 if never else 0 :]]
+
+
+def named_error(error: BaseException | None) -> str:
+    """An error in a few words; nothing of the user's is asked for its text."""
+    if error is None:
+        return ""
+    args = BaseException.args.__get__(error)  # type: ignore[attr-defined]
+    told = str(args[0]) if len(args) == 1 and type(args[0]) in (str, int, float) else ""
+    return shorten(f"{type(error).__name__}: {told}" if told else type(error).__name__, 120)

@@ -53,3 +53,16 @@ def is_ours_alone(tree: ast.AST) -> bool:
         if "{" in str(line.value) or "$" in str(line.value):
             return False  # IPython puts the values of variables there
     return bool(body)
+
+
+def names_bound(tree: ast.AST) -> set[str]:
+    """The names that the top of a cell may bind, and more: those inside of functions as well."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+    return found

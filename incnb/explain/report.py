@@ -121,15 +121,16 @@ class Report(Answer):
             )
         return found
 
-    def to_html(self, path: str | Path | None = None) -> str:
-        """The report as one page that needs nothing else, written to `path` if one is given; its text."""
+    def to_html(self, path: str | Path | None = None) -> str | None:
+        """The report as one page that needs nothing else: written to `path`, or its text where none is given."""
         from incnb.explain.page import page
 
         title = Path(self.notebook).name or "This session"
         text = page(self.rows, title=title, notebook=self.notebook, created=time.time())
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
-        return text
+        if path is None:
+            return text
+        Path(path).write_text(text, encoding="utf-8")
+        return None
 
 
 def became(row: Row) -> str:

@@ -64,11 +64,11 @@ class Row:
 
     @property
     def now(self) -> float | None:
-        """Seconds that the latest run took: executing, or restoring."""
+        """Seconds that the latest run took: executing, or deciding and restoring."""
         if self.decision is None:
             return None
         took = self.decision.seconds
-        return took.restore if self.decision.status in (Status.REUSED, Status.CUTOFF) else took.execute
+        return took.decide + took.restore if self.decision.status in (Status.REUSED, Status.CUTOFF) else took.execute
 
     def to_dict(self) -> dict[str, Any]:
         decision = self.decision

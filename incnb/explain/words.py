@@ -190,7 +190,7 @@ def describe(decision: Decision) -> str:
         Status.REUSED: "reused",
         Status.CUTOFF: "reused",
         Status.EXECUTED: f"ran {took}",
-        Status.FAILED: f"failed after {took}",
+        Status.FAILED: f"failed after {took}" + (f" with {decision.error}" if decision.error else ""),
         Status.BLOCKED: f"ran {took}",
     }[decision.status]
     by_items = not reused and decision.items is not None and decision.items.reused > 0

@@ -106,7 +106,9 @@ class Tracker(ast.NodeTransformer):
         if tracked is None or (self._cells and not tracked.ended and tracked.replay is None and tracked.nested):
             return
         success = bool(getattr(result, "success", True))
-        self.session.finish(success, getattr(result, "result", None), getattr(result, "execution_count", None))
+        error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
+        number = getattr(result, "execution_count", None)
+        self.session.finish(success, getattr(result, "result", None), number, error)
 
     # -- the tree
 
