@@ -92,6 +92,7 @@ class Run:
         self._saw_outside = False
         self.events: list[Event] = []
         self.stopped = False
+        self.changed: set[str] = set()  # names whose objects it changed in place
         self.nested = False  # below %%time, which displays the value itself
         self.seconds = 0.0
         self.too_slow: Callable[[int, float], str] = lambda size, seconds: ""  # bytes, seconds: why not to save
@@ -282,6 +283,7 @@ class Run:
         try:
             self._take_readings()
             moved = moved_roots(self.closure, self._inputs)
+            self.changed = {self._inputs.roots[n].name for n in moved if not self._inputs.roots[n].module}
             # classes that print while they are pickled print into nobody's cell
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 return self._kept(store, value, meta, moved)

@@ -353,7 +353,7 @@ class Session:
         tracked.reasons = [*tracked.reasons, *run.effects, *run.problems, *one_unit(run)]
         if kept is not None:
             tracked.trace = TraceName(run.analysis.code, kept[0])
-        self._produced(bound, tracked, executed=True)
+        self._produced(bound | run.changed, tracked, executed=True)
         decision = self._decision(tracked, status, save=save, size=kept[1] if kept else 0)
         return self._remember(tracked, decision, kept[0] if kept else None)
 
