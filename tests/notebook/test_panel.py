@@ -232,14 +232,35 @@ def test_a_forced_cell_is_asked_for_until_it_has_run(shells: Shells) -> None:
 
 
 def test_an_accept_that_waits_is_asked_for(shells: Shells) -> None:
-    from incnb.engine.actions import act
-
     shell = shells()
     shell.cell("x = 1", "--name one")
-    act(session_of(shell), "accept", "title one", "only words")
+    shell.plain('get_ipython().run_line_magic("incremental", "accept one --reason words")')
     assert rows(session_of(shell))[0].asked == ("accept",)
     assert shell.cell("x = (1)  # edited", "--name one") == "reused"
     assert rows(session_of(shell))[0].asked == ()
+
+
+def test_an_accept_from_a_row_where_nothing_differs_accepts_no_later_edit(shells: Shells) -> None:
+    from incnb.engine.actions import CannotBe, act
+
+    shell = shells()
+    shell.cell("x = 1", "--name 'the one'")
+    with pytest.raises(CannotBe, match="nothing that it relied on differs .* accept 'the one' --reason") as refused:
+        act(session_of(shell), "accept", "title the one", "looks fine")
+    assert "\n" not in str(refused.value)
+    assert rows(session_of(shell))[0].asked == ()
+    assert shell.cell("x = 1000", "--name 'the one'") == "executed"
+
+
+def test_an_accept_from_a_row_covers_what_differs(shells: Shells) -> None:
+    from incnb.engine.actions import act
+
+    shell = shells()
+    shell.plain("k = 1")
+    shell.cell("x = k", "--name one")
+    shell.plain("k = 2")
+    assert "is accepted for k" in act(session_of(shell), "accept", "title one", "only words")
+    assert shell.cell("x = k", "--name one") == "reused"
 
 
 @pytest.mark.parametrize(
