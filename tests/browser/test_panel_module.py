@@ -413,6 +413,11 @@ def test_what_was_queued_when_the_kernel_went_is_not_done(page: Any) -> None:
     assert text(page, ".incnb-refusal") == "run next time: not done. incnb was unloaded."
 
 
+def test_a_panel_that_has_ended_says_so_when_the_page_is_loaded_again(page: Any) -> None:
+    open_panel(page, DEMO, over="It has ended.")
+    assert text(page, ".incnb-notice") == "It has ended." and len(titles(page)) == len(DEMO)
+
+
 # -- who reads whom
 
 

@@ -144,6 +144,7 @@ class Store {
     this.seq = state.seq ?? 0;
     this.time = state.time ?? 0;
     this.running = state.running ?? null;
+    if (state.over) this.over = state.over;
   }
 
   dispose() {
