@@ -298,6 +298,55 @@ def test_keys_inside_stay_inside_and_keys_outside_are_left_alone(page: Any) -> N
     assert page.evaluate("document.activeElement.id") == "before"
 
 
+HEARD = "() => { window.heard = []; document.addEventListener('keydown', (e) => heard.push(e.key)); }"
+
+
+@pytest.mark.parametrize("where", [".incnb-total", ".incnb-notice", ".incnb-empty", ".incnb-svg", ".incnb-columns"])
+def test_a_click_on_what_is_no_control_keeps_the_keys_inside(page: Any, where: str) -> None:
+    open_panel(page, [] if where == ".incnb-empty" else DEMO)
+    # as an application may do that takes the focus on any click
+    page.evaluate("document.querySelector('#here').addEventListener('mousedown', (e) => e.preventDefault())")
+    page.evaluate(HEARD)
+    if where == ".incnb-svg":
+        page.click("[data-mode=arcs]")
+    if where == ".incnb-notice":
+        page.evaluate("tell({do: 'ended', text: 'It has ended.'})")
+    page.click(where, position={"x": 3, "y": 3})
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    assert page.evaluate("heard") == []
+    page.keyboard.press("/")
+    assert focused(page) == "incnb-search"
+
+
+@pytest.mark.parametrize("how", ["gone", "filtered"])
+def test_a_row_that_goes_while_it_has_the_focus_leaves_the_keys_inside(page: Any, how: str) -> None:
+    open_panel(page, DEMO)
+    page.evaluate(HEARD)
+    page.evaluate("document.querySelector('[data-status=\"reused\"]').click()")
+    page.focus('[data-key="a"]')
+    rows = [] if how == "gone" else [{**DEMO[0], "status": "executed"}]
+    tell_rows(page, 2, rows, ["b"] if how == "gone" else None)
+    page.keyboard.press("d")
+    assert page.evaluate("heard") == [] and focused(page).startswith("incnb-panel")
+
+
+def test_the_names_of_the_columns_stay_while_many_rows_are_scrolled(page: Any) -> None:
+    open_panel(page, many(60))
+    page.evaluate("document.querySelector('.incnb-grid').scrollTop = 900")
+    frame(page)
+    grid, columns = (page.locator(name).bounding_box() for name in (".incnb-grid", ".incnb-columns"))
+    assert abs(columns["y"] - grid["y"]) < 3
+    page.focus('[data-key="k40"]')
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
+    for _ in range(30):
+        page.keyboard.press("ArrowUp")
+    frame(page)
+    at = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    assert at >= columns["y"] + columns["height"] - 1, "the names cover no row that has the focus"
+
+
 def test_focus_stays_where_it_is_while_rows_change(page: Any) -> None:
     open_panel(page, DEMO)
     page.click('[data-key="b"]')

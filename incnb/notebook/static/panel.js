@@ -313,7 +313,7 @@ class View {
     this.grid = make(
       "div",
       { role: "treegrid", class: "incnb-grid", "aria-label": "Tracked cells of this session", tabindex: "-1" },
-      make("div", { role: "rowgroup" }, head),
+      make("div", { role: "rowgroup", class: "incnb-names" }, head),
       this.body,
     );
     this.arcs = make("div", { class: "incnb-arcs", hidden: true });
@@ -321,7 +321,7 @@ class View {
     this.live = make("div", { class: "incnb-live", "aria-live": "polite" });
     this.root = make(
       "section",
-      { class: "incnb-panel", "aria-label": "incnb: the cells of this session", "data-lm-suppress-shortcuts": "true" },
+      { class: "incnb-panel", tabindex: "-1", "aria-label": "incnb: the cells of this session", "data-lm-suppress-shortcuts": "true" },
       make("div", { class: "incnb-head" }, this.total, this.counts, this.items, this.saved),
       make("div", { class: "incnb-tools" }, this.search, make("div", { class: "incnb-modes", role: "group", "aria-label": "View" }, ...this.modes)),
       this.notice,
@@ -331,6 +331,8 @@ class View {
       this.live,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("pointerdown", (event) => this.takeFocus(event.target));
+    this.root.addEventListener("mousedown", (event) => this.takeFocus(event.target));
     // before the application looks: saving is the one shortcut of it that works in here as well
     this.onAnyKey = (event) => this.root.toggleAttribute("data-lm-suppress-shortcuts", !isSaving(event));
     window.addEventListener("keydown", this.onAnyKey, true);
@@ -380,11 +382,14 @@ class View {
     this.all = false;
     this.dirty = new Set();
     this.news = new Set();
+    const focused = this.root.contains(document.activeElement);
     this.drawHead();
     this.drawNotice();
     const keys = this.keys();
     if (this.mode === "table") this.drawRows(keys, all ? null : dirty);
     else this.drawArcs(keys);
+    const at = document.activeElement;
+    if (focused && (!this.root.contains(at) || at.closest("[hidden]"))) this.root.focus({ preventScroll: true });
     this.announce([...news]);
   }
 
@@ -995,6 +1000,12 @@ class View {
     if (this.current !== key) this.elements.get(this.current)?.row.setAttribute("tabindex", "-1");
     this.current = key;
     this.elements.get(key)?.row.setAttribute("tabindex", "0");
+  }
+
+  /** A click on what is no control: keys that follow it are meant for the panel, and must not reach the notebook. */
+  takeFocus(target) {
+    const control = target.closest("button, input, summary, [tabindex]");
+    if (control === this.root || control === this.grid) control.focus({ preventScroll: true });
   }
 
   visible() {
