@@ -10,6 +10,8 @@ import blank_page
 import pytest
 from blank_page import DEMO, frame, open_panel, reason, row, tell_rows
 
+from incnb.explain import words
+
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
@@ -69,7 +71,49 @@ def test_saved_seconds_are_unknown_until_they_are_measured(page: Any) -> None:
     open_panel(page, [row("a", "a", "reused")])
     assert text(page, ".incnb-head").endswith("seconds saved: unknown")
     tell_rows(page, 2, [row("b", "b", "reused", seconds={"now": 0.1, "recorded": 2.1, "saved": 2.0})], ["a", "b"])
-    assert text(page, ".incnb-head").endswith("saved 2.0 s, measured (1 unknown)")
+    assert text(page, ".incnb-head").endswith("saved 2 s, measured (1 unknown)")
+
+
+SECONDS = [
+    0.0,
+    0.0004,
+    0.00996,
+    0.01,
+    0.25,
+    0.9994,
+    0.9996,
+    1.0,
+    1.25,
+    1.35,
+    1.95,
+    2.04,
+    2.5,
+    59.94,
+    59.95,
+    59.97,
+    60.0,
+]
+SECONDS += [61.5, 62.5, 119.5, 119.7, 600.0, 3599.7, 7202.0, 90000.0]
+SIZES = [0, 1, 999, 1000, 1049, 1250, 1350, 9949, 9950, 99_949, 99_950, 100_500, 101_500, 999_499, 999_500, 104_200_000]
+SIZES += [2_500_000_000, 1_250_000_000_000, 3 * 10**15]
+
+
+def test_durations_and_sizes_read_as_they_do_everywhere(page: Any) -> None:
+    times = [row(f"t{n}", "t", "reused", seconds={"now": v, "recorded": v, "saved": v}) for n, v in enumerate(SECONDS)]
+    sizes = [row(f"s{n}", "s", bytes=v) for n, v in enumerate(SIZES)]
+    open_panel(page, [*times, *sizes])
+    for column in ("now", "recorded", "saved"):
+        shown = page.locator(f".incnb-body [data-key^=t] .incnb-{column}").all_text_contents()
+        assert shown == [words.seconds(value) for value in SECONDS]
+    assert page.locator(".incnb-body [data-key^=s] .incnb-size").all_text_contents() == list(map(words.size, SIZES))
+
+
+def test_what_is_not_known_has_one_sign(page: Any) -> None:
+    open_panel(page, [row("a", "a", None, bytes=None, seconds={"now": None, "recorded": None, "saved": None})])
+    for column in ("now", "recorded", "saved", "size"):
+        assert page.locator(f".incnb-body .incnb-{column}").text_content() == "–"
+    page.click('[data-key="a"]')
+    assert text(page, ".incnb-facts") == "now – recorded – saved – size –"
 
 
 def test_rows_fill_as_cells_finish(page: Any) -> None:

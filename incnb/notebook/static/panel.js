@@ -19,6 +19,7 @@ const RAN = new Set(["executed", "failed", "blocked"]);
 const QUEUED = { force: "run next time", forget: "forget", pin: "pin", unpin: "unpin", accept: "accept" };
 const ASKED = { force: "runs next time", accept: "accept waits for the next run", forget: "to be forgotten", pin: "to be pinned" };
 const KIND_ORDER = ["config", "code", "value", "file", "env", "package", "module", "ambient", "python", "source", "version"];
+const NOT_KNOWN = "–";
 const SVG = "http://www.w3.org/2000/svg";
 const ARC_ROW = 26;
 let ids = 0;
@@ -48,24 +49,35 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Rounded as Python rounds: a half goes to the even neighbour. No more than one digit. */
+function rounded(value, digits = 0) {
+  const steps = digits ? 2 : 1; // a half of the last digit is n + 1/2, or n + 1/4 and n + 3/4: exact in binary
+  const isHalf = Number.isInteger(value * 2 * steps) && !Number.isInteger(value * steps);
+  const scale = 10 ** digits;
+  return isHalf ? ((2 * Math.round((value * scale) / 2)) / scale).toFixed(digits) : value.toFixed(digits);
+}
+
+/* durations and sizes as `incnb.explain.words` says them everywhere else */
+
 function duration(value) {
-  if (typeof value !== "number") return "";
-  if (value < 0.01) return `${(value * 1000).toFixed(1)} ms`;
-  if (value < 1) return `${(value * 1000).toFixed(0)} ms`;
-  if (value < 60) return `${value.toFixed(1)} s`;
-  return `${Math.floor(value / 60)} min ${(value % 60).toFixed(0)} s`;
+  if (typeof value !== "number") return NOT_KNOWN;
+  if (value < 0.01) return `${rounded(value * 1000, 1)} ms`;
+  if (value < 1) return `${rounded(value * 1000)} ms`;
+  if (value < 59.95) return `${rounded(value, 1).replace(/\.0$/, "")} s`;
+  const whole = Number(rounded(value));
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 function bytes(count) {
-  if (!count) return "";
-  const units = ["B", "kB", "MB", "GB"];
+  if (typeof count !== "number") return NOT_KNOWN;
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let value = count;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
+  while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
+  return `${rounded(value, unit === 0 || value >= 99.95 ? 0 : 1)} ${units[unit]}`;
 }
 
 function isSaving(event) {
@@ -577,7 +589,7 @@ class View {
     parts.more.title = more > 0 ? plural(more, "more reason") : "";
     this.fillItems(parts.items, row.items);
     const seconds = row.seconds ?? {};
-    setText(parts.now, row.status ? duration(seconds.now) : "");
+    setText(parts.now, duration(row.status ? seconds.now : null));
     setText(parts.recorded, duration(seconds.recorded));
     setText(parts.saved, duration(seconds.saved));
     setText(parts.size, bytes(row.bytes));
@@ -839,7 +851,7 @@ class View {
     if (!outputs.length) return null;
     const list = make("ul", { class: "incnb-kept" });
     for (const output of outputs) {
-      const more = [output.shown, bytes(output.bytes)].filter(Boolean).join(", ");
+      const more = [output.shown, output.bytes ? bytes(output.bytes) : ""].filter(Boolean).join(", ");
       list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), " ", make("code", { text: output.name }), more ? ` ${more}` : ""));
     }
     return this.section(`Kept${row.bytes ? `: ${bytes(row.bytes)}` : ""}`, list);
@@ -865,10 +877,10 @@ class View {
   facts(row) {
     const seconds = row.seconds ?? {};
     const facts = [
-      ["now", duration(seconds.now)],
-      ["recorded", duration(seconds.recorded) || "not measured"],
-      ["saved", duration(seconds.saved) || "unknown"],
-      ["size", bytes(row.bytes) || "nothing kept"],
+      ["now", duration(row.status ? seconds.now : null)],
+      ["recorded", duration(seconds.recorded)],
+      ["saved", duration(seconds.saved)],
+      ["size", bytes(row.bytes)],
     ];
     const list = make("p", { class: "incnb-facts" });
     for (const [term, text] of facts) list.append(make("span", { text: `${term} ` }, make("b", { text })));
