@@ -439,6 +439,76 @@ def test_an_action_is_queued_at_once_and_confirmed_later(page: Any) -> None:
     assert page.locator("[aria-live=polite]").last.inner_text() == "load flights: executes next time"
 
 
+def answer(page: Any, text: str, *, ok: bool = True) -> None:
+    """The kernel answers the latest request."""
+    asked = sent(page)[-1]
+    told = {"do": "answer", "ask": asked["ask"], "key": asked["key"], "action": asked["action"], "ok": ok, "text": text}
+    page.evaluate("(message) => tell(message)", told)
+    frame(page)
+
+
+@pytest.mark.parametrize("button", ["Run next time", "Pin"])
+def test_a_double_click_asks_once(page: Any, button: str) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    found = page.get_by_role("button", name=button, exact=True)
+    found.evaluate("(button) => { button.click(); button.click(); }")
+    assert len(sent(page)) == 1
+
+
+def test_what_the_kernel_answers_stands_below_the_buttons_until_the_cell_runs_again(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    page.click("text=Pin >> nth=0")
+    answer(page, "load flights: pinned")
+    assert text(page, ".incnb-answer") == "load flights: pinned" and text(page, '[data-key="a"] .incnb-tags') == ""
+    page.click("text=Run next time")
+    frame(page)
+    assert not page.locator(".incnb-answer").is_visible()
+    answer(page, "the disk is full", ok=False)
+    assert text(page, ".incnb-answer") == "the disk is full"
+    assert text(page, '[data-key="a"] .incnb-tags') == "not done"
+    tell_rows(page, 2, [{**DEMO[0], "pinned": True}])
+    assert text(page, '[data-key="a"] .incnb-tags') == "pinned not done", "it has not run"
+    page.evaluate("tell({do: 'running', running: {key: 'a', title: 'load flights'}})")
+    tell_rows(page, 3, [DEMO[0]])
+    assert text(page, '[data-key="a"] .incnb-tags') == "" and not page.locator(".incnb-answer").is_visible()
+
+
+def test_what_is_typed_as_a_reason_is_not_lost(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="b"]')
+    page.click("text=Accept…")
+    page.keyboard.type("only words")
+    page.click("text=Accept…")
+    page.keyboard.type(", really")
+    page.click("text=Forget…")
+    page.click("text=Accept…")
+    page.keyboard.press("Enter")
+    assert [(m["action"], m["reason"]) for m in sent(page)] == [("accept", "only words, really")]
+
+
+@pytest.mark.parametrize("blank", ["", "   "])
+def test_a_blank_reason_is_refused_with_words(page: Any, blank: str) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="b"]')
+    page.click("text=Accept…")
+    page.keyboard.type(blank)
+    page.keyboard.press("Enter")
+    assert sent(page) == [] and "A reason is wanted" in text(page, ".incnb-form [role=alert]")
+    page.keyboard.type("words")
+    assert text(page, ".incnb-form [role=alert]") == ""
+
+
+def test_a_long_answer_without_blanks_wraps(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    page.click("text=Pin >> nth=0")
+    answer(page, "w" * 900, ok=False)
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.incnb-answer'))")
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.incnb-grid'))")
+
+
 def test_a_refusal_is_shown_with_its_reason(page: Any) -> None:
     open_panel(page, DEMO)
     page.click('[data-key="a"]')
@@ -448,7 +518,7 @@ def test_a_refusal_is_shown_with_its_reason(page: Any) -> None:
         sent(page)[0]["ask"],
     )
     frame(page)
-    assert text(page, ".incnb-refusal") == "the disk is full" and text(page, '[data-key="a"] .incnb-tags') == "not done"
+    assert text(page, ".incnb-answer") == "the disk is full" and text(page, '[data-key="a"] .incnb-tags') == "not done"
 
 
 def test_an_accept_wants_a_reason_and_what_is_typed_survives_updates(page: Any) -> None:
@@ -503,7 +573,7 @@ def test_what_was_queued_when_the_kernel_went_is_not_done(page: Any) -> None:
     page.click("text=Run next time")
     page.evaluate("tell({do: 'ended', text: 'incnb was unloaded.'})")
     frame(page)
-    assert text(page, ".incnb-refusal") == "run next time: not done. incnb was unloaded."
+    assert text(page, ".incnb-answer") == "run next time: not done. incnb was unloaded."
 
 
 def test_a_panel_that_has_ended_says_so_when_the_page_is_loaded_again(page: Any) -> None:

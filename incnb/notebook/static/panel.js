@@ -138,7 +138,7 @@ class Store {
     this.model = model;
     this.views = new Set();
     this.asks = new Map();
-    this.answers = new Map(); // by key: the latest failure that is still to be read
+    this.answers = new Map(); // by key: the latest answer, until the cell runs again
     this.over = "";
     this.load(model.get("state") ?? {});
     this.onMessage = (message) => this.receive(message);
@@ -169,6 +169,7 @@ class Store {
     else if (message.do === "running") {
       const before = this.running;
       this.running = message.running;
+      this.answers.delete(message.running?.key);
       this.changed([before?.key, this.running?.key].filter(Boolean));
     } else if (message.do === "state") {
       this.load(message.state);
@@ -183,6 +184,7 @@ class Store {
     this.time = message.time;
     const keys = [];
     for (const row of message.rows) {
+      if (this.rows.get(row.key)?.line !== row.line) this.answers.delete(row.key); // another run
       this.rows.set(row.key, row);
       keys.push(row.key);
       if (this.running?.key === row.key) this.running = null;
@@ -200,7 +202,7 @@ class Store {
     if (this.over) return;
     this.over = text;
     for (const ask of this.asks.values()) {
-      this.answers.set(ask.key, `${QUEUED[ask.action]}: not done. ${text}`);
+      this.answers.set(ask.key, { ok: false, text: `${QUEUED[ask.action]}: not done. ${text}` });
     }
     this.asks.clear();
     this.running = null;
@@ -222,6 +224,7 @@ class Store {
   }
 
   ask(action, key, reason) {
+    if (this.queued(key).includes(action)) return;
     const ask = ++ids;
     this.answers.delete(key);
     this.asks.set(ask, { ask, action, key });
@@ -237,7 +240,7 @@ class Store {
 
   answered(message) {
     this.asks.delete(message.ask);
-    if (!message.ok) this.answers.set(message.key, message.text);
+    this.answers.set(message.key, { ok: message.ok, text: message.text });
     this.say(message.ok ? message.text : `Not done: ${message.text}`);
     this.changed([message.key]);
   }
@@ -576,7 +579,7 @@ class View {
     if (row.pinned) tags.push(["pinned", ""]);
     for (const asked of row.asked ?? []) tags.push([ASKED[asked] ?? asked, "is-asked"]);
     for (const action of store.queued(row.key)) tags.push([`queued: ${QUEUED[action]}`, "is-queued"]);
-    if (store.answers.has(row.key)) tags.push(["not done", "is-refused"]);
+    if (store.answers.get(row.key)?.ok === false) tags.push(["not done", "is-refused"]);
     const told = JSON.stringify(tags);
     if (parts.told !== told) {
       parts.told = told;
@@ -674,21 +677,26 @@ class View {
         class: "incnb-button",
         text,
         title,
-        onclick: (event) => event.currentTarget.getAttribute("aria-disabled") !== "true" && action(),
+        onclick: (event) => {
+          this.fillDetails(details, this.row(key)); // a second click may come before the next frame
+          if (event.currentTarget.getAttribute("aria-disabled") !== "true") action();
+        },
       });
     const { store } = this;
     details.force = button("Run next time", "The next run of this cell executes it, whatever is saved", () => store.ask("force", key));
     details.pin = button("Pin", "", () => store.ask(this.row(key).pinned ? "unpin" : "pin", key));
     details.accept = button("Accept…", "An edit did not change the result: reuse what is saved", () => this.askWhy(details, key));
     details.forget = button("Forget…", "Drop what is saved of this cell", () => this.askWhether(details, key));
-    details.form = make("form", { class: "incnb-form", hidden: true });
-    details.refusal = make("p", { class: "incnb-refusal", hidden: true });
-    details.actions.append(details.force, details.pin, details.accept, details.forget, details.form, details.refusal);
+    details.form = make("form", { class: "incnb-form", novalidate: true, hidden: true });
+    details.draft = "";
+    details.answer = make("p", { class: "incnb-answer", hidden: true });
+    details.actions.append(details.force, details.pin, details.accept, details.forget, details.form, details.answer);
   }
 
   /** A line with a question below the buttons; `send` is called when it is answered with yes. */
   question(details, opener, content, yes, send) {
     const done = () => {
+      if (opener === details.accept) details.draft = "";
       details.form.hidden = true;
       details.form.replaceChildren();
       opener.focus();
@@ -708,10 +716,26 @@ class View {
   }
 
   askWhy(details, key) {
-    const field = make("input", { class: "incnb-search", type: "text", required: true, maxlength: "200", placeholder: "Why is the result the same?" });
+    const wanted = make("span", { class: "incnb-wanted", role: "alert" });
+    const field = make("input", {
+      class: "incnb-search",
+      type: "text",
+      required: true,
+      maxlength: "200",
+      placeholder: "Why is the result the same?",
+      oninput: () => {
+        details.draft = field.value;
+        setText(wanted, "");
+      },
+    });
+    field.value = details.draft;
     const label = make("label", { class: "incnb-label" }, "Reason, kept and shown: ", field);
-    this.question(details, details.accept, [label], "Accept", () => {
-      if (!field.value.trim()) return false;
+    this.question(details, details.accept, [label, wanted], "Accept", () => {
+      if (!field.value.trim()) {
+        setText(wanted, "A reason is wanted: it is kept and shown.");
+        field.focus();
+        return false;
+      }
       this.store.ask("accept", key, field.value.trim());
       return true;
     });
@@ -739,8 +763,10 @@ class View {
     setText(details.accept, queued.has("accept") ? "Accept: queued" : "Accept…");
     details.forget.setAttribute("aria-disabled", String(over || queued.has("forget")));
     setText(details.forget, queued.has("forget") ? "Forget: queued" : "Forget…");
-    setText(details.refusal, store.answers.get(row.key) ?? "");
-    details.refusal.hidden = !store.answers.has(row.key);
+    const answer = store.answers.get(row.key);
+    setText(details.answer, answer?.text ?? "");
+    details.answer.classList.toggle("is-refused", answer?.ok === false);
+    details.answer.hidden = !answer;
     if (details.row === row) return;
     details.row = row;
     const at = details.body.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
