@@ -98,8 +98,11 @@ class Accepted:
 
     # -- the person speaks
 
-    def accept(self, cell: Known, reason: str) -> Accepting:
-        """Accept what differs now for the latest saved trace of a cell. Raises `Refused` or `StoreError`."""
+    def accept(self, cell: Known, reason: str, *, wait: bool = True) -> Accepting:
+        """Accept what differs now for the latest saved trace of a cell. Raises `Refused` or `StoreError`.
+
+        Where nothing differs, it waits for the next run of the cell if it may.
+        """
         session = self._session
         run = next((r for r in reversed(cell.runs) if isinstance(r.get("trace"), str)), None)
         stored = None if run is None else self._stored(str(run.get("trace_code") or run["code"]), run["trace"])
@@ -114,6 +117,8 @@ class Accepted:
             return Accepting(cell.title, created, _differences(record), waits=False)
         differences = self._differing(stored, environment)
         if not differences:
+            if not wait:
+                return Accepting(cell.title, created, (), waits=False)
             self._armed[cell_key(cell.id, cell.title)] = Armed(reason, stored)
             return Accepting(cell.title, created, (), waits=True)
         record = self._claim_same(stored, environment, run["code"], differences, reason)

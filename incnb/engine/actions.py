@@ -6,6 +6,7 @@ for the person; what cannot be done raises an `IncnbError` whose message says wh
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from incnb.engine.enquiries import Enquiries
@@ -48,9 +49,16 @@ def act(session: Session, action: str, key: str, reason: str = "") -> str:
     if not reason.strip():
         raise CannotBe("an accept wants a reason, which is kept and shown")
     try:
-        done = enquiries.accept(known, reason.strip())
+        # somebody who looks at a row may mean what it says happened, and never an edit that is still to come
+        done = session.accepted.accept(known, reason.strip(), wait=False)
     except IncnbError as refused:
         raise CannotBe(tables.refused(cell.title, str(refused))) from None
+    if not done.differences:
+        line = f'%incremental accept {shlex.quote(cell.title)} --reason "…"'
+        raise CannotBe(
+            f"{cell.title}: nothing that it relied on differs from what is saved; an edit of its own text is accepted "
+            f"with the line {line} after the edit"
+        )
     shown = [(d.kind, d.locator, d.shown) for d in done.differences]
     return tables.accepted(done.title, done.created, shown, waits=done.waits)
 

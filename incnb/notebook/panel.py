@@ -70,7 +70,7 @@ class Panel:
     def close(self) -> None:
         """End the widget of this panel in the front end, if it has one."""
         if self._widget is not None:
-            self._extension.panels.end(self._widget)
+            self._extension.panels.take_out(self._widget)
             self._widget = None
 
     def _standing(self) -> dict[str, Any]:
@@ -171,13 +171,25 @@ class Panels:
         """Whether a widget still has its comm, and is kept up to date."""
         return widget in self._widgets and widget.comm is not None and widget.comm.comm_id in _comms()
 
-    def end(self, widget: Any, why: str = "This panel was closed.") -> None:
-        """Stop updating a widget; what it shows stays, and says so."""
+    def end(self, widget: Any, why: str) -> None:
+        """Stop updating a widget; what it shows stays, and says why.
+
+        Its comm stays as well: a front end drops what belongs to a comm that is closed.
+        """
         with self._lock:
             if widget in self._widgets:
                 self._widgets.remove(widget)
+        widget.on_msg(self._received, remove=True)
+        ended = {**_standing(self.snapshot()), "over": why}
+        widget.snapshot = lambda: ended  # for a page that is loaded again
         if widget.comm is not None and widget.comm.comm_id in _comms():
             widget.send({"do": "ended", "text": why})
+
+    def take_out(self, widget: Any) -> None:
+        """Take a widget out of the front end."""
+        with self._lock:
+            if widget in self._widgets:
+                self._widgets.remove(widget)
         ids = widget.comm_ids
         layout = widget.layout
         widget.close()
@@ -216,7 +228,7 @@ class Panels:
                 self._requests.clear()
             for widget in widgets:
                 try:
-                    widget.send({"do": "ended", "text": text})
+                    self.end(widget, text)
                 except Exception:  # the way to the front end may be what is broken
                     continue
 
@@ -322,7 +334,7 @@ class Panels:
         comm_id = content.get("comm_id")
         if comm_id in leftovers.OUR_COMMS:
             return True
-        if not self._widgets:
+        if not leftovers.OUR_COMMS:
             return False
         if name == "comm_open":
             return content.get("target_name") == _CONTROL and _only_ours()
@@ -390,6 +402,12 @@ def slim(one: Row, limit: int = SAME_SHOWN) -> dict[str, Any]:
     surplus = {id(change) for change in same[limit:]}
     kept = [_slim(change) for change in told["changes"] if id(change) not in surplus]
     return {**told, "changes": kept, "unshown": len(surplus)}
+
+
+def _standing(state: dict[str, Any]) -> dict[str, Any]:
+    """What an ended panel keeps: without what did not move, since a server drops the states of many that are long."""
+    kept = [{**told, "changes": [c for c in told["changes"] if c["moved"]], "unshown": 0} for told in state["rows"]]
+    return {**state, "rows": kept, "running": None}
 
 
 def _slim(change: dict[str, Any]) -> dict[str, Any]:

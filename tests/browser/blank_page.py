@@ -60,15 +60,15 @@ def reason(code: str, text: str, locator: str = "") -> dict[str, Any]:
     return {"code": code, "kind": code, "locator": locator, "detail": "changed", "caused_by": [], "text": text}
 
 
-def open_panel(page: Any, rows: list[dict[str, Any]], *, html: str = "", body: str = "") -> None:
-    """Show the panel with these rows in an empty page; `html` and `body` are attributes of those elements."""
+def open_panel(page: Any, rows: list[dict[str, Any]], *, html: str = "", body: str = "", **more: Any) -> None:
+    """Show the panel with these rows in an empty page; `html` and `body` are attributes, `more` is told beside the rows."""
     page.set_content(
         f"<!doctype html><html {html}><head><style>body{{margin:12px}}</style>"
         f"<style>{(STATIC / 'panel.css').read_text()}</style></head><body {body}>"
         '<button id="before">before</button><div id="here"></div></body></html>'
     )
     module = base64.b64encode((STATIC / "panel.js").read_bytes()).decode()
-    state = {"seq": 1, "time": 1_700_000_000.0, "rows": rows, "running": None}
+    state = {"seq": 1, "time": 1_700_000_000.0, "rows": rows, "running": None, **more}
     page.evaluate(_MODEL, {"module": f"data:text/javascript;base64,{module}", "state": state})
     frame(page)  # rows have no text before they are drawn once (`content-visibility`)
 

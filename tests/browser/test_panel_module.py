@@ -10,6 +10,8 @@ import blank_page
 import pytest
 from blank_page import DEMO, frame, open_panel, reason, row, tell_rows
 
+from incnb.explain import words
+
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
@@ -69,7 +71,49 @@ def test_saved_seconds_are_unknown_until_they_are_measured(page: Any) -> None:
     open_panel(page, [row("a", "a", "reused")])
     assert text(page, ".incnb-head").endswith("seconds saved: unknown")
     tell_rows(page, 2, [row("b", "b", "reused", seconds={"now": 0.1, "recorded": 2.1, "saved": 2.0})], ["a", "b"])
-    assert text(page, ".incnb-head").endswith("saved 2.0 s, measured (1 unknown)")
+    assert text(page, ".incnb-head").endswith("saved 2 s, measured (1 unknown)")
+
+
+SECONDS = [
+    0.0,
+    0.0004,
+    0.00996,
+    0.01,
+    0.25,
+    0.9994,
+    0.9996,
+    1.0,
+    1.25,
+    1.35,
+    1.95,
+    2.04,
+    2.5,
+    59.94,
+    59.95,
+    59.97,
+    60.0,
+]
+SECONDS += [61.5, 62.5, 119.5, 119.7, 600.0, 3599.7, 7202.0, 90000.0]
+SIZES = [0, 1, 999, 1000, 1049, 1250, 1350, 9949, 9950, 99_949, 99_950, 100_500, 101_500, 999_499, 999_500, 104_200_000]
+SIZES += [2_500_000_000, 1_250_000_000_000, 3 * 10**15]
+
+
+def test_durations_and_sizes_read_as_they_do_everywhere(page: Any) -> None:
+    times = [row(f"t{n}", "t", "reused", seconds={"now": v, "recorded": v, "saved": v}) for n, v in enumerate(SECONDS)]
+    sizes = [row(f"s{n}", "s", bytes=v) for n, v in enumerate(SIZES)]
+    open_panel(page, [*times, *sizes])
+    for column in ("now", "recorded", "saved"):
+        shown = page.locator(f".incnb-body [data-key^=t] .incnb-{column}").all_text_contents()
+        assert shown == [words.seconds(value) for value in SECONDS]
+    assert page.locator(".incnb-body [data-key^=s] .incnb-size").all_text_contents() == list(map(words.size, SIZES))
+
+
+def test_what_is_not_known_has_one_sign(page: Any) -> None:
+    open_panel(page, [row("a", "a", None, bytes=None, seconds={"now": None, "recorded": None, "saved": None})])
+    for column in ("now", "recorded", "saved", "size"):
+        assert page.locator(f".incnb-body .incnb-{column}").text_content() == "–"
+    page.click('[data-key="a"]')
+    assert text(page, ".incnb-facts") == "now – recorded – saved – size –"
 
 
 def test_rows_fill_as_cells_finish(page: Any) -> None:
@@ -298,6 +342,55 @@ def test_keys_inside_stay_inside_and_keys_outside_are_left_alone(page: Any) -> N
     assert page.evaluate("document.activeElement.id") == "before"
 
 
+HEARD = "() => { window.heard = []; document.addEventListener('keydown', (e) => heard.push(e.key)); }"
+
+
+@pytest.mark.parametrize("where", [".incnb-total", ".incnb-notice", ".incnb-empty", ".incnb-svg", ".incnb-columns"])
+def test_a_click_on_what_is_no_control_keeps_the_keys_inside(page: Any, where: str) -> None:
+    open_panel(page, [] if where == ".incnb-empty" else DEMO)
+    # as an application may do that takes the focus on any click
+    page.evaluate("document.querySelector('#here').addEventListener('mousedown', (e) => e.preventDefault())")
+    page.evaluate(HEARD)
+    if where == ".incnb-svg":
+        page.click("[data-mode=arcs]")
+    if where == ".incnb-notice":
+        page.evaluate("tell({do: 'ended', text: 'It has ended.'})")
+    page.click(where, position={"x": 3, "y": 3})
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    assert page.evaluate("heard") == []
+    page.keyboard.press("/")
+    assert focused(page) == "incnb-search"
+
+
+@pytest.mark.parametrize("how", ["gone", "filtered"])
+def test_a_row_that_goes_while_it_has_the_focus_leaves_the_keys_inside(page: Any, how: str) -> None:
+    open_panel(page, DEMO)
+    page.evaluate(HEARD)
+    page.evaluate("document.querySelector('[data-status=\"reused\"]').click()")
+    page.focus('[data-key="a"]')
+    rows = [] if how == "gone" else [{**DEMO[0], "status": "executed"}]
+    tell_rows(page, 2, rows, ["b"] if how == "gone" else None)
+    page.keyboard.press("d")
+    assert page.evaluate("heard") == [] and focused(page).startswith("incnb-panel")
+
+
+def test_the_names_of_the_columns_stay_while_many_rows_are_scrolled(page: Any) -> None:
+    open_panel(page, many(60))
+    page.evaluate("document.querySelector('.incnb-grid').scrollTop = 900")
+    frame(page)
+    grid, columns = (page.locator(name).bounding_box() for name in (".incnb-grid", ".incnb-columns"))
+    assert abs(columns["y"] - grid["y"]) < 3
+    page.focus('[data-key="k40"]')
+    page.keyboard.press("Home")
+    page.keyboard.press("End")
+    for _ in range(30):
+        page.keyboard.press("ArrowUp")
+    frame(page)
+    at = page.evaluate("document.activeElement.getBoundingClientRect().top")
+    assert at >= columns["y"] + columns["height"] - 1, "the names cover no row that has the focus"
+
+
 def test_focus_stays_where_it_is_while_rows_change(page: Any) -> None:
     open_panel(page, DEMO)
     page.click('[data-key="b"]')
@@ -346,6 +439,76 @@ def test_an_action_is_queued_at_once_and_confirmed_later(page: Any) -> None:
     assert page.locator("[aria-live=polite]").last.inner_text() == "load flights: executes next time"
 
 
+def answer(page: Any, text: str, *, ok: bool = True) -> None:
+    """The kernel answers the latest request."""
+    asked = sent(page)[-1]
+    told = {"do": "answer", "ask": asked["ask"], "key": asked["key"], "action": asked["action"], "ok": ok, "text": text}
+    page.evaluate("(message) => tell(message)", told)
+    frame(page)
+
+
+@pytest.mark.parametrize("button", ["Run next time", "Pin"])
+def test_a_double_click_asks_once(page: Any, button: str) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    found = page.get_by_role("button", name=button, exact=True)
+    found.evaluate("(button) => { button.click(); button.click(); }")
+    assert len(sent(page)) == 1
+
+
+def test_what_the_kernel_answers_stands_below_the_buttons_until_the_cell_runs_again(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    page.click("text=Pin >> nth=0")
+    answer(page, "load flights: pinned")
+    assert text(page, ".incnb-answer") == "load flights: pinned" and text(page, '[data-key="a"] .incnb-tags') == ""
+    page.click("text=Run next time")
+    frame(page)
+    assert not page.locator(".incnb-answer").is_visible()
+    answer(page, "the disk is full", ok=False)
+    assert text(page, ".incnb-answer") == "the disk is full"
+    assert text(page, '[data-key="a"] .incnb-tags') == "not done"
+    tell_rows(page, 2, [{**DEMO[0], "pinned": True}])
+    assert text(page, '[data-key="a"] .incnb-tags') == "pinned not done", "it has not run"
+    page.evaluate("tell({do: 'running', running: {key: 'a', title: 'load flights'}})")
+    tell_rows(page, 3, [DEMO[0]])
+    assert text(page, '[data-key="a"] .incnb-tags') == "" and not page.locator(".incnb-answer").is_visible()
+
+
+def test_what_is_typed_as_a_reason_is_not_lost(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="b"]')
+    page.click("text=Accept…")
+    page.keyboard.type("only words")
+    page.click("text=Accept…")
+    page.keyboard.type(", really")
+    page.click("text=Forget…")
+    page.click("text=Accept…")
+    page.keyboard.press("Enter")
+    assert [(m["action"], m["reason"]) for m in sent(page)] == [("accept", "only words, really")]
+
+
+@pytest.mark.parametrize("blank", ["", "   "])
+def test_a_blank_reason_is_refused_with_words(page: Any, blank: str) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="b"]')
+    page.click("text=Accept…")
+    page.keyboard.type(blank)
+    page.keyboard.press("Enter")
+    assert sent(page) == [] and "A reason is wanted" in text(page, ".incnb-form [role=alert]")
+    page.keyboard.type("words")
+    assert text(page, ".incnb-form [role=alert]") == ""
+
+
+def test_a_long_answer_without_blanks_wraps(page: Any) -> None:
+    open_panel(page, DEMO)
+    page.click('[data-key="a"]')
+    page.click("text=Pin >> nth=0")
+    answer(page, "w" * 900, ok=False)
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.incnb-answer'))")
+    assert page.evaluate("(e => e.scrollWidth <= e.clientWidth)(document.querySelector('.incnb-grid'))")
+
+
 def test_a_refusal_is_shown_with_its_reason(page: Any) -> None:
     open_panel(page, DEMO)
     page.click('[data-key="a"]')
@@ -355,7 +518,7 @@ def test_a_refusal_is_shown_with_its_reason(page: Any) -> None:
         sent(page)[0]["ask"],
     )
     frame(page)
-    assert text(page, ".incnb-refusal") == "the disk is full" and text(page, '[data-key="a"] .incnb-tags') == "not done"
+    assert text(page, ".incnb-answer") == "the disk is full" and text(page, '[data-key="a"] .incnb-tags') == "not done"
 
 
 def test_an_accept_wants_a_reason_and_what_is_typed_survives_updates(page: Any) -> None:
@@ -410,7 +573,12 @@ def test_what_was_queued_when_the_kernel_went_is_not_done(page: Any) -> None:
     page.click("text=Run next time")
     page.evaluate("tell({do: 'ended', text: 'incnb was unloaded.'})")
     frame(page)
-    assert text(page, ".incnb-refusal") == "run next time: not done. incnb was unloaded."
+    assert text(page, ".incnb-answer") == "run next time: not done. incnb was unloaded."
+
+
+def test_a_panel_that_has_ended_says_so_when_the_page_is_loaded_again(page: Any) -> None:
+    open_panel(page, DEMO, over="It has ended.")
+    assert text(page, ".incnb-notice") == "It has ended." and len(titles(page)) == len(DEMO)
 
 
 # -- who reads whom

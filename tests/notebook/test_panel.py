@@ -232,14 +232,35 @@ def test_a_forced_cell_is_asked_for_until_it_has_run(shells: Shells) -> None:
 
 
 def test_an_accept_that_waits_is_asked_for(shells: Shells) -> None:
-    from incnb.engine.actions import act
-
     shell = shells()
     shell.cell("x = 1", "--name one")
-    act(session_of(shell), "accept", "title one", "only words")
+    shell.plain('get_ipython().run_line_magic("incremental", "accept one --reason words")')
     assert rows(session_of(shell))[0].asked == ("accept",)
     assert shell.cell("x = (1)  # edited", "--name one") == "reused"
     assert rows(session_of(shell))[0].asked == ()
+
+
+def test_an_accept_from_a_row_where_nothing_differs_accepts_no_later_edit(shells: Shells) -> None:
+    from incnb.engine.actions import CannotBe, act
+
+    shell = shells()
+    shell.cell("x = 1", "--name 'the one'")
+    with pytest.raises(CannotBe, match=r"nothing that it relied on differs .* accept 'the one' --reason") as refused:
+        act(session_of(shell), "accept", "title the one", "looks fine")
+    assert "\n" not in str(refused.value)
+    assert rows(session_of(shell))[0].asked == ()
+    assert shell.cell("x = 1000", "--name 'the one'") == "executed"
+
+
+def test_an_accept_from_a_row_covers_what_differs(shells: Shells) -> None:
+    from incnb.engine.actions import act
+
+    shell = shells()
+    shell.plain("k = 1")
+    shell.cell("x = k", "--name one")
+    shell.plain("k = 2")
+    assert "is accepted for k" in act(session_of(shell), "accept", "title one", "only words")
+    assert shell.cell("x = k", "--name one") == "reused"
 
 
 @pytest.mark.parametrize(
@@ -500,7 +521,46 @@ def test_of_many_panels_the_oldest_ends(person: Person) -> None:
         run = person.open()
     ended = [c for k, c in run.messages if k == "comm_msg" and c["comm_id"] == first]
     assert "newer ones were opened" in ended[0]["data"]["content"]["text"]
+    assert "comm_close" not in [kind for kind, _ in run.messages], "the front end would drop what it shows"
     assert panel_rows(person.told(person.cell(SMALL, "s")))
+
+
+@pytest.mark.kernel
+def test_an_ended_panel_comes_back_with_its_rows_and_its_notice(person: Person) -> None:
+    person.cell(SMALL, "s")
+    person.open("import incnb\np = incnb.panel()\np")
+    look = "{**p._widget.get_state(['state'])['state']}"
+    person.cell(f"p._extension.panels.end(p._widget, 'It has ended.')\nended = {look}", "e")
+    person.cell("%%incremental --name later\nlater = 1", "l")
+    told = person.cell(f"[ended == {look}, ended['over'], [r['title'] for r in ended['rows']]]", "t").result
+    assert told == {"text/plain": "[True, 'It has ended.', ['small']]"}
+
+
+@pytest.mark.kernel
+def test_a_panel_that_is_closed_leaves_the_front_end(person: Person) -> None:
+    person.open("import incnb\np = incnb.panel()\np")
+    ended = person.cell("p._extension.panels.end(p._widget, 'It has ended.')\np.close()", "c")
+    assert person.comm in [content["comm_id"] for kind, content in ended.messages if kind == "comm_close"]
+    assert person.cell("from incnb.outputs import leftovers\nleftovers.OUR_COMMS", "o").result == {
+        "text/plain": "set()"
+    }
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="there, any cell that executes loads everything")
+def test_a_panel_that_has_ended_keeps_nothing_from_waiting(notebook: Notebook) -> None:
+    with notebook.kernel() as nb:
+        Person(nb).cell(BIG, "b")
+    with notebook.kernel() as nb:
+        person = Person(nb)
+        person.cell("import numpy, incnb\np = incnb.panel()", "n")
+        person.open("p")
+        person.cell("p._extension.panels.end(p._widget, 'It has ended.')", "e")
+        person.cell(BIG, "b")
+        assert nb.decision["status"] == "reused"
+        assert nb.run(PENDING).result == {"text/plain": "['big']"}
+        person.idle(person.send({"do": "sync"}))
+        assert nb.run(PENDING).result == {"text/plain": "['big']"}
 
 
 @pytest.mark.kernel
@@ -509,6 +569,8 @@ def test_unloading_ends_the_panel(person: Person) -> None:
     person.open()
     run = person.cell("%unload_ext incnb", "u")
     assert [message["do"] for message in person.told(run)] == ["ended"]
+    assert "comm_close" not in [kind for kind, _ in run.messages], "the front end would drop what it shows"
+    assert person.told(person.idle(person.send({"do": "sync"}))) == [], "nobody listens to it any more"
     assert person.cell("%load_ext incnb\n%incremental panel", "p").error is None
 
 

@@ -19,6 +19,7 @@ const RAN = new Set(["executed", "failed", "blocked"]);
 const QUEUED = { force: "run next time", forget: "forget", pin: "pin", unpin: "unpin", accept: "accept" };
 const ASKED = { force: "runs next time", accept: "accept waits for the next run", forget: "to be forgotten", pin: "to be pinned" };
 const KIND_ORDER = ["config", "code", "value", "file", "env", "package", "module", "ambient", "python", "source", "version"];
+const NOT_KNOWN = "–";
 const SVG = "http://www.w3.org/2000/svg";
 const ARC_ROW = 26;
 let ids = 0;
@@ -48,24 +49,35 @@ function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Rounded as Python rounds: a half goes to the even neighbour. No more than one digit. */
+function rounded(value, digits = 0) {
+  const steps = digits ? 2 : 1; // a half of the last digit is n + 1/2, or n + 1/4 and n + 3/4: exact in binary
+  const isHalf = Number.isInteger(value * 2 * steps) && !Number.isInteger(value * steps);
+  const scale = 10 ** digits;
+  return isHalf ? ((2 * Math.round((value * scale) / 2)) / scale).toFixed(digits) : value.toFixed(digits);
+}
+
+/* durations and sizes as `incnb.explain.words` says them everywhere else */
+
 function duration(value) {
-  if (typeof value !== "number") return "";
-  if (value < 0.01) return `${(value * 1000).toFixed(1)} ms`;
-  if (value < 1) return `${(value * 1000).toFixed(0)} ms`;
-  if (value < 60) return `${value.toFixed(1)} s`;
-  return `${Math.floor(value / 60)} min ${(value % 60).toFixed(0)} s`;
+  if (typeof value !== "number") return NOT_KNOWN;
+  if (value < 0.01) return `${rounded(value * 1000, 1)} ms`;
+  if (value < 1) return `${rounded(value * 1000)} ms`;
+  if (value < 59.95) return `${rounded(value, 1).replace(/\.0$/, "")} s`;
+  const whole = Number(rounded(value));
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 function bytes(count) {
-  if (!count) return "";
-  const units = ["B", "kB", "MB", "GB"];
+  if (typeof count !== "number") return NOT_KNOWN;
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let value = count;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
+  while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
+  return `${rounded(value, unit === 0 || value >= 99.95 ? 0 : 1)} ${units[unit]}`;
 }
 
 function isSaving(event) {
@@ -126,7 +138,7 @@ class Store {
     this.model = model;
     this.views = new Set();
     this.asks = new Map();
-    this.answers = new Map(); // by key: the latest failure that is still to be read
+    this.answers = new Map(); // by key: the latest answer, until the cell runs again
     this.over = "";
     this.load(model.get("state") ?? {});
     this.onMessage = (message) => this.receive(message);
@@ -144,6 +156,7 @@ class Store {
     this.seq = state.seq ?? 0;
     this.time = state.time ?? 0;
     this.running = state.running ?? null;
+    if (state.over) this.over = state.over;
   }
 
   dispose() {
@@ -156,6 +169,7 @@ class Store {
     else if (message.do === "running") {
       const before = this.running;
       this.running = message.running;
+      this.answers.delete(message.running?.key);
       this.changed([before?.key, this.running?.key].filter(Boolean));
     } else if (message.do === "state") {
       this.load(message.state);
@@ -170,6 +184,7 @@ class Store {
     this.time = message.time;
     const keys = [];
     for (const row of message.rows) {
+      if (this.rows.get(row.key)?.line !== row.line) this.answers.delete(row.key); // another run
       this.rows.set(row.key, row);
       keys.push(row.key);
       if (this.running?.key === row.key) this.running = null;
@@ -187,7 +202,7 @@ class Store {
     if (this.over) return;
     this.over = text;
     for (const ask of this.asks.values()) {
-      this.answers.set(ask.key, `${QUEUED[ask.action]}: not done. ${text}`);
+      this.answers.set(ask.key, { ok: false, text: `${QUEUED[ask.action]}: not done. ${text}` });
     }
     this.asks.clear();
     this.running = null;
@@ -209,6 +224,7 @@ class Store {
   }
 
   ask(action, key, reason) {
+    if (this.queued(key).includes(action)) return;
     const ask = ++ids;
     this.answers.delete(key);
     this.asks.set(ask, { ask, action, key });
@@ -224,7 +240,7 @@ class Store {
 
   answered(message) {
     this.asks.delete(message.ask);
-    if (!message.ok) this.answers.set(message.key, message.text);
+    this.answers.set(message.key, { ok: message.ok, text: message.text });
     this.say(message.ok ? message.text : `Not done: ${message.text}`);
     this.changed([message.key]);
   }
@@ -312,7 +328,7 @@ class View {
     this.grid = make(
       "div",
       { role: "treegrid", class: "incnb-grid", "aria-label": "Tracked cells of this session", tabindex: "-1" },
-      make("div", { role: "rowgroup" }, head),
+      make("div", { role: "rowgroup", class: "incnb-names" }, head),
       this.body,
     );
     this.arcs = make("div", { class: "incnb-arcs", hidden: true });
@@ -320,7 +336,7 @@ class View {
     this.live = make("div", { class: "incnb-live", "aria-live": "polite" });
     this.root = make(
       "section",
-      { class: "incnb-panel", "aria-label": "incnb: the cells of this session", "data-lm-suppress-shortcuts": "true" },
+      { class: "incnb-panel", tabindex: "-1", "aria-label": "incnb: the cells of this session", "data-lm-suppress-shortcuts": "true" },
       make("div", { class: "incnb-head" }, this.total, this.counts, this.items, this.saved),
       make("div", { class: "incnb-tools" }, this.search, make("div", { class: "incnb-modes", role: "group", "aria-label": "View" }, ...this.modes)),
       this.notice,
@@ -330,6 +346,8 @@ class View {
       this.live,
     );
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("pointerdown", (event) => this.takeFocus(event.target));
+    this.root.addEventListener("mousedown", (event) => this.takeFocus(event.target));
     // before the application looks: saving is the one shortcut of it that works in here as well
     this.onAnyKey = (event) => this.root.toggleAttribute("data-lm-suppress-shortcuts", !isSaving(event));
     window.addEventListener("keydown", this.onAnyKey, true);
@@ -379,11 +397,14 @@ class View {
     this.all = false;
     this.dirty = new Set();
     this.news = new Set();
+    const focused = this.root.contains(document.activeElement);
     this.drawHead();
     this.drawNotice();
     const keys = this.keys();
     if (this.mode === "table") this.drawRows(keys, all ? null : dirty);
     else this.drawArcs(keys);
+    const at = document.activeElement;
+    if (focused && (!this.root.contains(at) || at.closest("[hidden]"))) this.root.focus({ preventScroll: true });
     this.announce([...news]);
   }
 
@@ -558,7 +579,7 @@ class View {
     if (row.pinned) tags.push(["pinned", ""]);
     for (const asked of row.asked ?? []) tags.push([ASKED[asked] ?? asked, "is-asked"]);
     for (const action of store.queued(row.key)) tags.push([`queued: ${QUEUED[action]}`, "is-queued"]);
-    if (store.answers.has(row.key)) tags.push(["not done", "is-refused"]);
+    if (store.answers.get(row.key)?.ok === false) tags.push(["not done", "is-refused"]);
     const told = JSON.stringify(tags);
     if (parts.told !== told) {
       parts.told = told;
@@ -571,7 +592,7 @@ class View {
     parts.more.title = more > 0 ? plural(more, "more reason") : "";
     this.fillItems(parts.items, row.items);
     const seconds = row.seconds ?? {};
-    setText(parts.now, row.status ? duration(seconds.now) : "");
+    setText(parts.now, duration(row.status ? seconds.now : null));
     setText(parts.recorded, duration(seconds.recorded));
     setText(parts.saved, duration(seconds.saved));
     setText(parts.size, bytes(row.bytes));
@@ -656,21 +677,26 @@ class View {
         class: "incnb-button",
         text,
         title,
-        onclick: (event) => event.currentTarget.getAttribute("aria-disabled") !== "true" && action(),
+        onclick: (event) => {
+          this.fillDetails(details, this.row(key)); // a second click may come before the next frame
+          if (event.currentTarget.getAttribute("aria-disabled") !== "true") action();
+        },
       });
     const { store } = this;
     details.force = button("Run next time", "The next run of this cell executes it, whatever is saved", () => store.ask("force", key));
     details.pin = button("Pin", "", () => store.ask(this.row(key).pinned ? "unpin" : "pin", key));
     details.accept = button("Accept…", "An edit did not change the result: reuse what is saved", () => this.askWhy(details, key));
     details.forget = button("Forget…", "Drop what is saved of this cell", () => this.askWhether(details, key));
-    details.form = make("form", { class: "incnb-form", hidden: true });
-    details.refusal = make("p", { class: "incnb-refusal", hidden: true });
-    details.actions.append(details.force, details.pin, details.accept, details.forget, details.form, details.refusal);
+    details.form = make("form", { class: "incnb-form", novalidate: true, hidden: true });
+    details.draft = "";
+    details.answer = make("p", { class: "incnb-answer", hidden: true });
+    details.actions.append(details.force, details.pin, details.accept, details.forget, details.form, details.answer);
   }
 
   /** A line with a question below the buttons; `send` is called when it is answered with yes. */
   question(details, opener, content, yes, send) {
     const done = () => {
+      if (opener === details.accept) details.draft = "";
       details.form.hidden = true;
       details.form.replaceChildren();
       opener.focus();
@@ -690,10 +716,26 @@ class View {
   }
 
   askWhy(details, key) {
-    const field = make("input", { class: "incnb-search", type: "text", required: true, maxlength: "200", placeholder: "Why is the result the same?" });
+    const wanted = make("span", { class: "incnb-wanted", role: "alert" });
+    const field = make("input", {
+      class: "incnb-search",
+      type: "text",
+      required: true,
+      maxlength: "200",
+      placeholder: "Why is the result the same?",
+      oninput: () => {
+        details.draft = field.value;
+        setText(wanted, "");
+      },
+    });
+    field.value = details.draft;
     const label = make("label", { class: "incnb-label" }, "Reason, kept and shown: ", field);
-    this.question(details, details.accept, [label], "Accept", () => {
-      if (!field.value.trim()) return false;
+    this.question(details, details.accept, [label, wanted], "Accept", () => {
+      if (!field.value.trim()) {
+        setText(wanted, "A reason is wanted: it is kept and shown.");
+        field.focus();
+        return false;
+      }
       this.store.ask("accept", key, field.value.trim());
       return true;
     });
@@ -721,8 +763,10 @@ class View {
     setText(details.accept, queued.has("accept") ? "Accept: queued" : "Accept…");
     details.forget.setAttribute("aria-disabled", String(over || queued.has("forget")));
     setText(details.forget, queued.has("forget") ? "Forget: queued" : "Forget…");
-    setText(details.refusal, store.answers.get(row.key) ?? "");
-    details.refusal.hidden = !store.answers.has(row.key);
+    const answer = store.answers.get(row.key);
+    setText(details.answer, answer?.text ?? "");
+    details.answer.classList.toggle("is-refused", answer?.ok === false);
+    details.answer.hidden = !answer;
     if (details.row === row) return;
     details.row = row;
     const at = details.body.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
@@ -833,7 +877,7 @@ class View {
     if (!outputs.length) return null;
     const list = make("ul", { class: "incnb-kept" });
     for (const output of outputs) {
-      const more = [output.shown, bytes(output.bytes)].filter(Boolean).join(", ");
+      const more = [output.shown, output.bytes ? bytes(output.bytes) : ""].filter(Boolean).join(", ");
       list.append(make("li", {}, make("span", { class: "incnb-kind", text: output.what }), " ", make("code", { text: output.name }), more ? ` ${more}` : ""));
     }
     return this.section(`Kept${row.bytes ? `: ${bytes(row.bytes)}` : ""}`, list);
@@ -859,10 +903,10 @@ class View {
   facts(row) {
     const seconds = row.seconds ?? {};
     const facts = [
-      ["now", duration(seconds.now)],
-      ["recorded", duration(seconds.recorded) || "not measured"],
-      ["saved", duration(seconds.saved) || "unknown"],
-      ["size", bytes(row.bytes) || "nothing kept"],
+      ["now", duration(row.status ? seconds.now : null)],
+      ["recorded", duration(seconds.recorded)],
+      ["saved", duration(seconds.saved)],
+      ["size", bytes(row.bytes)],
     ];
     const list = make("p", { class: "incnb-facts" });
     for (const [term, text] of facts) list.append(make("span", { text: `${term} ` }, make("b", { text })));
@@ -994,6 +1038,12 @@ class View {
     if (this.current !== key) this.elements.get(this.current)?.row.setAttribute("tabindex", "-1");
     this.current = key;
     this.elements.get(key)?.row.setAttribute("tabindex", "0");
+  }
+
+  /** A click on what is no control: keys that follow it are meant for the panel, and must not reach the notebook. */
+  takeFocus(target) {
+    const control = target.closest("button, input, summary, [tabindex]");
+    if (control === this.root || control === this.grid) control.focus({ preventScroll: true });
   }
 
   visible() {
