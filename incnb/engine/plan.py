@@ -25,7 +25,7 @@ import ast
 import textwrap
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incnb.analysis.changes import may_change
 from incnb.dependencies import Environment, Resolved, bindings
@@ -69,6 +69,7 @@ def planned(session: Session, order: list[str]) -> list[Outlook]:
 class _Plan:
     session: Session
     hands: Hands = field(init=False)
+    _again: list[dict[str, Any]] = field(default_factory=list)  # files that are missing and would be there again
     _alike: dict[str, str] = field(default_factory=dict)  # by code, cells that would save what another could reuse
 
     def __post_init__(self) -> None:
@@ -197,7 +198,7 @@ class _Plan:
         hidden = self.session.hidden.unknown(self._environment.hidden())
         if hidden:
             return _Verdict(False, (Reason(Code.NOT_SAVED, "", hidden[0], "has cached results from other code"),))
-        return _Verdict(True, (Reason(Code.CONTAINED, "", "", ""),), "", stored)
+        return _Verdict(True, (Reason(Code.CONTAINED, "", "", decide.as_it_was(recorded)),), "", stored)
 
     def _one(self, seen: Seen, stored: StoredTrace, dependency: Dependency) -> Resolved | _Verdict | None:
         """One dependency: None if it would be as recorded, what it would be if not, or that this is not known."""
@@ -234,7 +235,7 @@ class _Plan:
             return _Verdict(False, (Reason(Code.FILE, "file", str(changed), changed.why),))
         except OSError as error:
             return _unknown(f"depends on files that cannot be looked at: {error.strerror}", Code.FILE)
-        self.hands.put_back(again)
+        self._again = again
         return found
 
     # -- what follows from it
@@ -253,6 +254,7 @@ class _Plan:
                 tuple(map(frozenset, places.sharing_groups(outputs))),
             )
             self.hands.reused(seen.key, name, whole, outputs)
+            self.hands.put_back(self._again)
             return
         cell = seen.decision.cell
         title = cell.title if seen.number is None else f"{cell.title} [{seen.number}]"
