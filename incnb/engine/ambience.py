@@ -21,7 +21,6 @@ from incnb.fingerprint.code import references
 from incnb.model import Kind
 from incnb.outputs.variables import NotSaved
 
-
 _SEED = re.compile(r"seed|^set_?state$|^set_rng_state", re.I)
 
 

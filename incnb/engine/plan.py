@@ -85,6 +85,7 @@ class _Plan:
 
     def go(self, order: list[str]) -> list[Outlook]:
         found = []
+        self.session.ledger.provenance.settle()
         others = self.session.ledger.provenance.others
         for key in order:
             if key in others:
