@@ -183,6 +183,15 @@ class Hands:
         if made.anything:
             self._anything = Doubt(f"depends on {title}, which {would} and may write any file", title)
 
+    def looked_for(self, relied: list[Dependency], title: str, would: str) -> None:
+        """A cell that would run, or may, and looks for files: it may make or remove them."""
+        doubt = Doubt(f"depends on whether {title}, which {would}, makes or removes files", title)
+        for dependency in relied:
+            if dependency.kind is Kind.FILE and dependency.locator.startswith(tuple(file.LOOKS.values())):
+                place = FILE, path_of(dependency.locator)
+                self._stands[place] = doubt
+                self._files.pop(place[1], None)
+
     # -- what a cell meets
 
     def doubt(self, key: str, trace: str, dependency: Dependency) -> Doubt:

@@ -117,3 +117,14 @@ def test_settings_at_the_top_leave_a_notebook_certain(shells: Shells, module: No
     book.run(2)
     book.run(6)
     assert book.check() == dict.fromkeys(("c2", "c4", "c6"), True)
+
+
+def test_a_cell_that_removes_the_file_it_finds(shells: Shells, module: None, tmp_path: Path) -> None:
+    book = Notebook(
+        shells(), "*if os.path.exists('f.txt'): os.remove('f.txt')", "*x = os.path.exists('f.txt')",
+        "*y = sorted(os.listdir('.'))",
+    )  # fmt: skip
+    assert book.check() == dict.fromkeys(("c1", "c2", "c3"), True)
+    (tmp_path / "work" / "f.txt").write_text("a")
+    book.edit(2, "*x = not os.path.exists('f.txt')")
+    assert book.check() == {"c1": False, "c2": None, "c3": None}
