@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from incnb.dependencies import ambient, file, sharing
 from incnb.engine.ledger import TraceName
 from incnb.engine.places import AMBIENT, FILE, MODULES, STEPS, Place, path_of, places_of
-from incnb.engine.provenance import NOBODY, Made, Origin, Other
+from incnb.engine.provenance import NOBODY, Aliases, Made, Origin, Other
 from incnb.engine.reloading import would_be_reloaded
 from incnb.model import Dependency, Kind
 from incnb.outputs.ambient import ENVIRONMENT
@@ -56,6 +56,7 @@ class Hands:
         self._files: dict[str, str] = {}  # digests of files that cells before would have put back
         self._stale = would_be_reloaded(session.shell)
         self._configured = session.configured.after([], 0, ast.Module([], []))  # a copy that goes with the cells
+        self._aliases = Aliases()  # as far as the cells of the plan make things share objects
         self._writers: list[Other] = []  # cells that are not tracked and may write files
         self._anything: Doubt | None = None  # a cell that would run and may write any file
 
@@ -68,6 +69,14 @@ class Hands:
         loose = self._unsteady(key, outputs)
         state = dict[Place, Origin]()
         self._past.leave(state, made, origin)
+        for shared in made.shared:
+            self._aliases.join(shared)
+        near = self._aliases.of(made.changed)
+        for place in state.keys() - made.bound - near:
+            if place in self._stands:
+                del state[place]  # it shared objects once; what the cells of the plan make of it does not
+            else:
+                self._aliases.join({place, *made.changed})
         for place, stands in self._stands.items():
             if isinstance(stands, Doubt) and place[0] == AMBIENT and place not in STEPS:
                 state.pop(place, None)  # it sets a part of that
@@ -80,6 +89,11 @@ class Hands:
         self._held[trace.code, trace.id] = held
         for one in outputs.get("files", []):
             self._files[os.path.abspath(str(one["path"]))] = str(one["digest"])
+
+    def _may_share(self, found: set[Place]) -> None:
+        """A cell that runs may share again what was ever shared."""
+        for place in found:
+            self._aliases.join(self._past.aliases.of({place}))
 
     def _unsteady(self, key: str, outputs: dict[str, Any]) -> dict[Place, Doubt]:
         """What would hold objects of inputs that somebody else has made since it was recorded."""
@@ -105,6 +119,7 @@ class Hands:
         """A cell that is not tracked runs between the others, and does what it did."""
         steady = all(self._met(place) == origin for place, origin in other.fed.items())
         left = dict[Place, Origin]()
+        self._may_share(other.touched | (other.bound - other.certain))
         self._past.leave_other(left, other)
         for place, origin in left.items():
             below = self._stands.get(place)
@@ -165,6 +180,7 @@ class Hands:
         doubt = Doubt(f"depends on {title}, which {would}", title)
         maybe = Doubt(f"depends on whether {title}, which {would}, changes it in place", title)
         changed = set(made.changed)
+        self._may_share({*made.bound, *changed, *self._past.fed.get(key, ())})
         if perhaps:
             read = self._past.fed.get(key, {})
             may = {

@@ -128,3 +128,12 @@ def test_a_cell_that_removes_the_file_it_finds(shells: Shells, module: None, tmp
     (tmp_path / "work" / "f.txt").write_text("a")
     book.edit(2, "*x = not os.path.exists('f.txt')")
     assert book.check() == {"c1": False, "c2": None, "c3": None}
+
+
+def test_names_that_shared_an_object_once(shells: Shells, module: None) -> None:
+    book = Notebook(shells(), "*b = [2]\nd = {'u': [1]}", "*d['u'] = b", "*r = b[0]", "*b[0] = 1")
+    book.all()
+    book.edit(2, "*d['u'].append(1)")
+    book.edit(3, "*r = b[0] + 5")
+    assert book.check()["c3"] is None
+    assert False not in book.check().values()
