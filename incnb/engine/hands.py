@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from incnb.dependencies import ambient, file, sharing
 from incnb.engine.ledger import TraceName
-from incnb.engine.places import AMBIENT, FILE, Place, path_of, places_of
-from incnb.engine.provenance import NOBODY, Made, Origin, Other
+from incnb.engine.places import AMBIENT, FILE, MODULES, STEPS, Place, path_of, places_of
+from incnb.engine.provenance import NOBODY, Aliases, Made, Origin, Other
 from incnb.engine.reloading import would_be_reloaded
 from incnb.model import Dependency, Kind
 from incnb.outputs.ambient import ENVIRONMENT
@@ -54,16 +55,31 @@ class Hands:
         self._held: dict[tuple[str, str], dict[str, str]] = {}  # fingerprints of what a trace holds
         self._files: dict[str, str] = {}  # digests of files that cells before would have put back
         self._stale = would_be_reloaded(session.shell)
+        self._configured = session.configured.after([], 0, ast.Module([], []))  # a copy that goes with the cells
+        self._aliases = Aliases()  # as far as the cells of the plan make things share objects
+        self._writers: list[Other] = []  # cells that are not tracked and may write files
         self._anything: Doubt | None = None  # a cell that would run and may write any file
 
     # -- what a cell leaves
 
     def reused(self, key: str, trace: TraceName, made: Made, outputs: dict[str, Any]) -> None:
         """A cell would be reused by this trace."""
+        self._configure(key)
         origin = Origin(key, trace)
         loose = self._unsteady(key, outputs)
         state = dict[Place, Origin]()
         self._past.leave(state, made, origin)
+        for shared in made.shared:
+            self._aliases.join(shared)
+        near = self._aliases.of(made.changed)
+        for place in state.keys() - made.bound - near:
+            if place in self._stands:
+                del state[place]  # it shared objects once; what the cells of the plan make of it does not
+            else:
+                self._aliases.join({place, *made.changed})
+        for place, stands in self._stands.items():
+            if isinstance(stands, Doubt) and place[0] == AMBIENT and place not in STEPS:
+                state.pop(place, None)  # it sets a part of that
         self._stands.update(state)
         self._stands.update(loose)
         held: dict[str, str] = {}
@@ -73,6 +89,11 @@ class Hands:
         self._held[trace.code, trace.id] = held
         for one in outputs.get("files", []):
             self._files[os.path.abspath(str(one["path"]))] = str(one["digest"])
+
+    def _may_share(self, found: set[Place]) -> None:
+        """A cell that runs may share again what was ever shared."""
+        for place in found:
+            self._aliases.join(self._past.aliases.of({place}))
 
     def _unsteady(self, key: str, outputs: dict[str, Any]) -> dict[Place, Doubt]:
         """What would hold objects of inputs that somebody else has made since it was recorded."""
@@ -88,19 +109,33 @@ class Hands:
                     found |= {("", str(name)): doubt for name in group["names"] if name != RESULT}
         return found
 
+    def _configure(self, key: str) -> None:
+        """A tracked cell configures libraries, whether it runs or not."""
+        text = self._session.texts.get(key)
+        if text is not None:
+            self._configured.take(text.tree)
+
     def other(self, other: Other) -> None:
         """A cell that is not tracked runs between the others, and does what it did."""
         steady = all(self._met(place) == origin for place, origin in other.fed.items())
         left = dict[Place, Origin]()
+        self._may_share(other.touched | (other.bound - other.certain))
         self._past.leave_other(left, other)
         for place, origin in left.items():
             below = self._stands.get(place)
-            if place in other.bound:
+            if place in other.sets:
+                self._stands[place] = self._set(other, place, origin, steady=steady)
+            elif place in other.bound:
                 self._stands[place] = origin
             elif not steady:
                 self._stands[place] = Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may change")
             elif not isinstance(below, Doubt):
                 self._stands[place] = Touched(below.below if isinstance(below, Touched) else below, origin)
+        for tree in other.trees:
+            self._configured.take(tree)
+        if other.writes:
+            self._writers.append(other)
+            self._files.clear()
         if not steady and other.acts:
             self._anything = Doubt("depends on what a cell that is not tracked does with files")
             state = Doubt("depends on what a cell that is not tracked draws at random or sets")
@@ -109,6 +144,20 @@ class Hands:
             doubt = Doubt("depends on what a cell that is not tracked makes of all variables")
             places = {place for place in (*self._past.origins, *self._stands) if place[0] not in (FILE, AMBIENT)}
             self._stands.update(dict.fromkeys(places, doubt))
+
+    def _set(self, other: Other, place: Place, origin: Origin, *, steady: bool) -> Origin | Doubt:
+        """What state is after a cell that is not tracked has set it, or a part of it."""
+        if not steady:
+            return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may set")
+        if place == MODULES or place[1].startswith("$"):
+            return origin
+        below, stands = other.below.get(place, NOBODY), self._stands.get(place)
+        if self._met(place) == below:
+            return origin
+        # it is what this very cell left of it: once more comes to the same
+        if place not in STEPS and stands is None and self._past.origins.get(place) == origin and below == NOBODY:
+            return origin
+        return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked sets")
 
     def _met(self, place: Place) -> Origin | None:
         """Who would have made a place by now, if that is known."""
@@ -127,9 +176,11 @@ class Hands:
 
     def run(self, key: str, title: str, would: str, made: Made, *, perhaps: bool) -> None:
         """A cell would run, or may."""
+        self._configure(key)
         doubt = Doubt(f"depends on {title}, which {would}", title)
         maybe = Doubt(f"depends on whether {title}, which {would}, changes it in place", title)
         changed = set(made.changed)
+        self._may_share({*made.bound, *changed, *self._past.fed.get(key, ())})
         if perhaps:
             read = self._past.fed.get(key, {})
             may = {
@@ -148,6 +199,15 @@ class Hands:
         if made.anything:
             self._anything = Doubt(f"depends on {title}, which {would} and may write any file", title)
 
+    def looked_for(self, relied: list[Dependency], title: str, would: str) -> None:
+        """A cell that would run, or may, and looks for files: it may make or remove them."""
+        doubt = Doubt(f"depends on whether {title}, which {would}, makes or removes files", title)
+        for dependency in relied:
+            if dependency.kind is Kind.FILE and dependency.locator.startswith(tuple(file.LOOKS.values())):
+                place = FILE, path_of(dependency.locator)
+                self._stands[place] = doubt
+                self._files.pop(place[1], None)
+
     # -- what a cell meets
 
     def doubt(self, key: str, trace: str, dependency: Dependency) -> Doubt:
@@ -160,6 +220,10 @@ class Hands:
             return self._of_file(dependency)
         if dependency.kind is Kind.MODULE:
             return self._of_module(dependency)
+        if dependency.kind is Kind.AMBIENT and dependency.locator.startswith(ambient.CONFIGURED):
+            return self._of_configuration(dependency)
+        if dependency.kind is Kind.ENV:
+            return self._of_variable(key, trace, dependency)
         answers = [self._of_place(key, trace, dependency, place) for place in places_of(dependency)]
         unknown = next((a for a in answers if a is not self.SAME and a is not self.LIVE), None)
         if unknown is not None:
@@ -168,7 +232,44 @@ class Hands:
             return self.SAME
         if any(a is self.SAME for a in answers):
             return self._of_sharing(dependency, answers)
+        if dependency.kind is Kind.VALUE and any(place[0] for place in places_of(dependency)):
+            return self._of_modules(key, trace, dependency)
         return self.LIVE
+
+    def _of_configuration(self, dependency: Dependency) -> Doubt:
+        """The statements that have configured a library by then, each at its latest place."""
+        top = dependency.locator.removeprefix(ambient.CONFIGURED)
+        then = self._configured.digest(top)
+        if then == dependency.fp:
+            return self.SAME
+        if then == self._session.configured.digest(top):
+            return self.LIVE
+        return Doubt(f"depends on the order of what configures {top}")
+
+    def _of_variable(self, key: str, trace: str, dependency: Dependency) -> Doubt:
+        """A variable of the environment: set by name, or by a cell of which only is known that it sets some."""
+        named = [p for p in places_of(dependency) if p in self._stands or p in self._past.origins]
+        answers = [self._of_place(key, trace, dependency, place) for place in named]
+        unknown = next((a for a in answers if a is not self.SAME and a is not self.LIVE), None)
+        if unknown is not None:
+            return unknown
+        if len(set(map(id, answers))) > 1:
+            return Doubt(f"depends on {dependency.locator}, which several cells set")
+        return answers[0] if answers else self.LIVE
+
+    def _of_modules(self, key: str, trace: str, dependency: Dependency) -> Doubt:
+        """What a module of the project holds, which code of the project may have changed since."""
+        stands, live = self._stands.get(MODULES), self._past.origins.get(MODULES)
+        if isinstance(stands, Doubt):
+            return stands
+        if stands is None or stands == live:
+            return self.LIVE
+        seen = self._session.ledger.cells[key]
+        mine = seen.trace is not None and seen.trace.id == trace
+        now = self._environment.resolve(Kind.VALUE, dependency.locator).fp
+        if mine and self._past.fed.get(key, {}).get(MODULES) == stands and now == dependency.fp:
+            return self.SAME
+        return Doubt(f"depends on {dependency.locator}, which a cell that is not tracked may set")
 
     def _of_sharing(self, dependency: Dependency, answers: list[Doubt]) -> Doubt:
         """What inputs share of which only some are there now: what is brought back shares what it shared."""
@@ -195,7 +296,7 @@ class Hands:
             return Doubt(f"depends on {_shown(place)}, which a cell that is not tracked may change")
         if dependency.kind is Kind.VALUE and self._held_by(stands).get(dependency.locator) == dependency.fp:
             return self.SAME
-        if stands.certain and not stands.named and live is not None and live.certain:
+        if place[0] != AMBIENT and stands.certain and not stands.named and live is not None and live.certain:
             return self.LIVE  # perhaps an edit of the same cell: the latest text counts
         known = stands.trace is not None or stands.certain
         if known and mine and fed == stands:
@@ -215,8 +316,8 @@ class Hands:
 
     def _of_nobody(self, key: str, place: Place, live: Origin | None) -> Doubt:
         """Nobody before this cell makes it: it is what it is now, if this cell or a later one did not make that."""
-        if live is None:
-            return self.LIVE
+        if live is None or (place[0] == AMBIENT and live.key in self._past.others):
+            return self.LIVE  # what a cell after this one has set stays so until then
         who = "it" if live.key == key else self._title(live)
         return Doubt(f"depends on {_shown(place)}, which is what {who} left of it", "" if who == "it" else who)
 
@@ -225,12 +326,18 @@ class Hands:
             return self._anything
         path = path_of(dependency.locator)
         folder = self._stands.get((AMBIENT, ambient.FOLDER))
-        if isinstance(folder, Doubt) and not os.path.isabs(dependency.locator):
-            return folder
+        if folder is not None and not os.path.isabs(dependency.locator):
+            if isinstance(folder, Doubt):
+                return folder
+            if folder != self._past.origins.get((AMBIENT, ambient.FOLDER)):
+                return Doubt(f"depends on {_shown((AMBIENT, ambient.FOLDER))}, which is another one by then")
         if path == os.path.abspath(dependency.locator) and self._files.get(path) == dependency.fp:
             return self.SAME
         whole = dependency.locator.startswith((file.LISTING, file.GLOB, file.PATH_GLOB))
-        return self.of_path(path, inside=whole) or self.LIVE
+        doubt = self.of_path(path, inside=whole)
+        if doubt is None and any(_changed(path) > other.ended or "**" in dependency.locator for other in self._writers):
+            doubt = Doubt(f"depends on {dependency.locator}, which a cell that is not tracked may write")
+        return doubt or self.LIVE
 
     def of_path(self, path: str, *, inside: bool = False) -> Doubt | None:
         """Why what is at a path, or inside a folder, is not known; None if it is what it is now."""
@@ -256,6 +363,22 @@ class Hands:
         return seen.decision.cell.title + (f" [{seen.number}]" if seen.number is not None else "")
 
 
+def _changed(path: str) -> float:
+    """When a file or folder, or what it would lie in, has changed last."""
+    while True:
+        try:
+            status = os.stat(path)
+        except OSError:
+            above = os.path.dirname(path)
+            if above == path:
+                return float("inf")
+            path = above
+            continue
+        return max(status.st_mtime, status.st_ctime)
+
+
 def _shown(place: Place) -> str:
     module, name = place
-    return name if module in ("", AMBIENT, FILE) else f"{module}:{name}"
+    if module == AMBIENT:
+        return name.removeprefix("$")
+    return name if module in ("", FILE) else f"{module}:{name}"

@@ -22,11 +22,13 @@ In doubt the answer is `?`. "Would be reused" is never said on a guess.
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from incnb.analysis import mentions
 from incnb.analysis.changes import may_change
 from incnb.dependencies import Environment, Resolved, bindings
 from incnb.dependencies.file import is_stamped
@@ -48,6 +50,11 @@ if TYPE_CHECKING:
 
 _OTHER_CODE = frozenset({Code.CODE, Code.NEVER_RUN, Code.MODULE, Code.PACKAGE, Code.PYTHON, Code.LAST_FAILED})
 _UNTOLD = frozenset({Code.EFFECT, Code.NOT_SAVED, Code.UNSAFE, Code.OFF})
+_REMOVING = frozenset(
+    """
+    remove unlink rmtree rename renames replace move rmdir removedirs open write_text write_bytes touch mkdir makedirs
+    """.split()  # noqa: SIM905
+)
 
 
 @dataclass(slots=True)
@@ -69,6 +76,7 @@ def planned(session: Session, order: list[str]) -> list[Outlook]:
 class _Plan:
     session: Session
     hands: Hands = field(init=False)
+    _again: list[dict[str, Any]] = field(default_factory=list)  # files that are missing and would be there again
     _alike: dict[str, str] = field(default_factory=dict)  # by code, cells that would save what another could reuse
 
     def __post_init__(self) -> None:
@@ -84,6 +92,7 @@ class _Plan:
 
     def go(self, order: list[str]) -> list[Outlook]:
         found = []
+        self.session.ledger.provenance.settle()
         others = self.session.ledger.provenance.others
         for key in order:
             if key in others:
@@ -197,7 +206,7 @@ class _Plan:
         hidden = self.session.hidden.unknown(self._environment.hidden())
         if hidden:
             return _Verdict(False, (Reason(Code.NOT_SAVED, "", hidden[0], "has cached results from other code"),))
-        return _Verdict(True, (Reason(Code.CONTAINED, "", "", ""),), "", stored)
+        return _Verdict(True, (Reason(Code.CONTAINED, "", "", decide.as_it_was(recorded)),), "", stored)
 
     def _one(self, seen: Seen, stored: StoredTrace, dependency: Dependency) -> Resolved | _Verdict | None:
         """One dependency: None if it would be as recorded, what it would be if not, or that this is not known."""
@@ -234,7 +243,7 @@ class _Plan:
             return _Verdict(False, (Reason(Code.FILE, "file", str(changed), changed.why),))
         except OSError as error:
             return _unknown(f"depends on files that cannot be looked at: {error.strerror}", Code.FILE)
-        self.hands.put_back(again)
+        self._again = again
         return found
 
     # -- what follows from it
@@ -253,6 +262,7 @@ class _Plan:
                 tuple(map(frozenset, places.sharing_groups(outputs))),
             )
             self.hands.reused(seen.key, name, whole, outputs)
+            self.hands.put_back(self._again)
             return
         cell = seen.decision.cell
         title = cell.title if seen.number is None else f"{cell.title} [{seen.number}]"
@@ -260,6 +270,22 @@ class _Plan:
         would = "would run" if verdict.reuse is False else "may run" if verdict.reuse is None else "would be reused"
         self._alike.setdefault(seen.code, f"{title}, which {would}")
         self.hands.run(seen.key, title, would, made, perhaps=other)
+        if self._removes(seen):
+            self.hands.looked_for(seen.dependencies(self.session.store), title, would)
+
+    def _removes(self, seen: Seen) -> bool:
+        """Whether a cell may remove or replace what it has looked for: what it did last depended on what was there."""
+        text = self.session.texts.get(seen.key)
+        trees: list[ast.AST] = [text.tree] if text is not None else []
+        words = {word for tree in trees for word in mentions(tree)}
+        functions = [d for d in seen.dependencies(self.session.store) if d.kind is Kind.CODE]
+        for dependency in functions:
+            try:
+                source, _ = bindings.source_of(self._environment.resolve(Kind.CODE, dependency.locator).value)
+            except (NotLoaded, ValueError):
+                return True
+            words |= set(re.findall(r"\w+", source or ""))
+        return text is None or bool(words & _REMOVING)
 
     def _changes(self, seen: Seen) -> bool:
         """Whether the code of a cell, or a function that it relied on, may change what it is handed."""

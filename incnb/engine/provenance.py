@@ -12,6 +12,8 @@ what refers to what; the classes of such names only grow.
 from __future__ import annotations
 
 import ast
+import re
+import time
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,7 +23,8 @@ from incnb.analysis import mentions
 from incnb.analysis.plainly import HARMLESS, is_certain, magic_of, only_looks, stored_names
 from incnb.dependencies import ambient
 from incnb.engine import places
-from incnb.engine.places import AMBIENT, FILE, Place, places_of
+from incnb.engine.places import AMBIENT, FILE, MODULES, Place, places_of
+from incnb.fingerprint import origin as origins
 from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import references
 from incnb.fingerprint.encoder import ATOMS
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 
 #: Whoever says one of these may bind and change names that it does not mention.
 _ANY = frozenset({"exec", "eval", "globals", "locals", "vars", "user_ns", "user_global_ns", "run_cell", "__main__"})
+#: Words of code that may write, move or remove files.
+_WRITING = re.compile(
+    r"open|write|save|dump|^to_|remove|unlink|rename|rmtree|mkdir|makedirs|touch|copy|move|system|^run|Popen|retrieve"
+    r"|download|extract|getoutput|File|sink|script|bash|^sh$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +71,22 @@ class Other:
     certain: set[Place] = field(default_factory=set)
     touched: set[Place] = field(default_factory=set)
     fed: dict[Place, Origin] = field(default_factory=dict)
+    sets: set[Place] = field(default_factory=set)  # ambient state, the content of modules
+    below: dict[Place, Origin] = field(default_factory=dict)  # whose that was before
+    trees: list[ast.AST] = field(default_factory=list)
     acts: bool = False
+    writes: bool = False  # files, by the words in its code
     everything: bool = False
+    ended: float = 0.0
 
     @property
     def trivial(self) -> bool:
         """Whether it makes and changes nothing: a line that loads an extension, a question."""
-        return not (self.bound or self.touched or self.everything or self.acts)
+        return not (self.bound or self.touched or self.everything or self.acts or self.sets)
 
     def origin(self, place: Place | None = None) -> Origin:
         """What it makes of a place."""
-        return Origin(self.key, None, self.text, certain=place in self.certain, named=self.id is not None)
+        return Origin(self.key, None, self.text, certain=place in self.certain | self.sets, named=self.id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +129,20 @@ class Provenance:
         self.left_off: set[str] = set()  # the keys of cells that were tracked once, and are not any more
         self._beginning: tuple[str | None, str] = (None, "")
         self._now: Other | None = None
+        self._before: dict[Place, str] | None = None  # ambient state as it was before the cell that runs
 
     # -- tracked cells
 
     def take(self, tracked: Tracked, relied: Iterable[Dependency]) -> None:
         """A tracked cell has ended."""
+        self.settle()
         relied = list(relied)
         self.sequence.setdefault(tracked.key)
         self.left_off.discard(tracked.key)
         if tracked.analysis is not None:
             self.others.pop(f"other {tracked.cell.id}", None)
         read = dict.fromkeys(place for dependency in relied for place in places_of(dependency))
+        read[MODULES] = None
         self.fed[tracked.key] = {place: self.origins.get(place, NOBODY) for place in read}
         made = self._made(tracked, relied)
         self.made[tracked.key] = made
@@ -177,7 +193,17 @@ class Provenance:
 
     def begin(self, cell_id: str | None, raw: str) -> None:
         """A cell begins, tracked or not."""
-        self._beginning, self._now = (cell_id, raw), None
+        self.settle()
+        self._beginning, self._now, self._before = (cell_id, raw), None, None
+
+    def settle(self) -> None:
+        """Whatever ran has ended: note what a cell that is not tracked has set, as was observed."""
+        other, before = self._now, self._before
+        if other is None or before is None:
+            return
+        now = places.observed()
+        self._sets(other, {place for place in before.keys() | now.keys() if before.get(place) != now.get(place)})
+        other.ended = time.time()
 
     def untracked(self, tree: ast.AST) -> None:
         """A cell that is not tracked is about to run, or a part of it."""
@@ -191,11 +217,18 @@ class Provenance:
 
     def _untracked(self, tree: ast.AST, other: Other) -> None:
         body = tree.body if isinstance(tree, ast.Module) else []
+        other.trees.append(tree)
         if mentions(tree) & _ANY or _unknown_magic(body):
             other.everything = True
         for statement in body:
             names = {("", name) for name in stored_names(statement)}
             certain = is_certain(statement)
+            if magic_of(statement) is not None or not (certain or only_looks(statement)):
+                if self._before is None:
+                    self._before = places.observed()
+                words, modules = self._said(statement)
+                other.writes = other.writes or any(map(_WRITING.search, words))
+                self._sets(other, places.said(words) | ({MODULES} if modules else set()))
             other.certain = (other.certain - names) | (names if certain else set())
             other.bound |= names
             if not certain and not only_looks(statement):
@@ -210,18 +243,53 @@ class Provenance:
         """A cell that is not tracked has run, or would have."""
         touched = self.aliases.of(other.touched) - other.bound
         self.aliases.join(other.touched | (other.bound - other.certain))
-        for place in touched | other.bound:
+        for place in touched | other.bound | other.sets:
             state[place] = other.origin(place)
+
+    def _sets(self, other: Other, found: set[Place]) -> None:
+        for place in found - other.sets:
+            other.below[place] = self.origins.get(place, NOBODY)
+        other.sets |= found
+        self.origins.update((place, other.origin(place)) for place in found)
 
     def _other(self, tree: ast.AST) -> Other:
         cell_id, raw = self._beginning
         key = f"other {cell_id or raw.strip()}"
         text = raw or (ast.unparse(tree) if isinstance(tree, ast.Module) else "")
-        self._now = self.others[key] = Other(key, cell_id, text)
+        before = self.others.get(key)
+        other = self._now = self.others[key] = Other(key, cell_id, text)
+        if before is not None:  # what is set already does not move when it is set again
+            self._sets(other, before.sets)
         self.sequence.setdefault(key)
         if cell_id:
             self.left_off.add(f"id {cell_id}")
         return self._now
+
+    def _said(self, statement: ast.stmt) -> tuple[set[str], bool]:
+        """The words of a statement and of the functions of the notebook that it reaches, and whether code or state of
+        the project's modules is among them."""
+        words, modules = set(mentions(statement)), False
+        for name in self._reach(words):
+            value = self._namespace.get(name)
+            cls = value if isinstance(value, type) else type(value)
+            if isinstance(value, types.ModuleType):
+                home = value.__name__
+            else:
+                home = getattr(value if isinstance(value, types.FunctionType) else cls, "__module__", "")
+            if home == "__main__":
+                code = [value] if isinstance(value, types.FunctionType) else class_functions(cls)
+                for function in code:
+                    words |= set(function.__code__.co_names)
+                    words |= {part for part in function.__code__.co_consts if isinstance(part, str)}
+                    modules = modules or any(map(self._is_module_of_ours, function.__code__.co_names))
+            elif isinstance(home, str) and home:
+                modules = modules or origins.is_ours(origins.module_origin(home))
+        return words, modules
+
+    def _is_module_of_ours(self, name: str) -> bool:
+        value = self._namespace.get(name)
+        home = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", "")
+        return isinstance(home, str) and home not in ("", "__main__") and origins.is_ours(origins.module_origin(home))
 
     def _reach(self, words: Iterable[str]) -> set[str]:
         """The variables that these words name, and those that the functions and classes among them read."""

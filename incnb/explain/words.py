@@ -249,12 +249,13 @@ def _of_items(reason: Reason, count: int) -> str:
 def seconds(value: float) -> str:
     """A duration as people say it."""
     if value < 0.01:
-        return f"{value * 1000:.1f} ms"
-    if value < 1:
+        return f"{value * 1000:.1f} ms" if value >= 0.00005 else "0 ms"
+    if value < 0.9995:
         return f"{value * 1000:.0f} ms"
     if value < 59.95:
         return f"{value:.1f}".removesuffix(".0") + " s"
-    return f"{round(value) // 60} min {round(value) % 60} s"
+    minutes, left = divmod(round(value), 60)
+    return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def size(count: int | None) -> str:

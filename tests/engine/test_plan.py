@@ -241,6 +241,22 @@ def test_a_file_written_by_a_cell_that_would_run(shells: Shells, tmp_path: Path)
     assert found["write"] == "run" and found["read"] == "depends on write [2], which would run"
 
 
+def test_a_missing_file_that_would_be_put_back_is_there_for_later_cells(shells: Shells, tmp_path: Path) -> None:
+    shell = shells()
+    shell.cell("with open('out.txt', 'w') as f:\n    f.write('x')", "--name write")
+    (tmp_path / "work" / "out.txt").unlink()
+    shell.cell("import os\nfound = os.path.exists('out.txt')", "--name look")
+    assert plan(shell) == {"write": "reuse", "look": "depends on out.txt, which would be put back"}
+
+
+def test_the_reason_of_a_reuse_names_what_is_as_it_was(shells: Shells) -> None:
+    shell = shells()
+    shell.plain("k = 1")
+    shell.cell("a = k + 1", "--name one")
+    text = enquiries(shell).plan().text()
+    assert "no more is known" not in text and "as it was (k" in text, text
+
+
 def test_what_a_person_asked_for(shells: Shells) -> None:
     shell = shells()
     shell.cell("a = [1]", "--name forced --force")

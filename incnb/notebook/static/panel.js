@@ -61,11 +61,13 @@ function rounded(value, digits = 0) {
 
 function duration(value) {
   if (typeof value !== "number") return NOT_KNOWN;
+  if (value < 0.00005) return "0 ms";
   if (value < 0.01) return `${rounded(value * 1000, 1)} ms`;
-  if (value < 1) return `${rounded(value * 1000)} ms`;
+  if (value < 0.9995) return `${rounded(value * 1000)} ms`;
   if (value < 59.95) return `${rounded(value, 1).replace(/\.0$/, "")} s`;
   const whole = Number(rounded(value));
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function bytes(count) {
