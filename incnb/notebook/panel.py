@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: So many panels of one session are kept up to date; the oldest one ends when another is opened.
 OPEN_LIMIT = 4
+#: So many ended ones stay: each is 60 kB of what a page that is loaded again gets in one message.
+ENDED_LIMIT = 20
 #: Requests that wait while a cell runs; a person does not click more often.
 QUEUE_LIMIT = 1000
 #: A row tells the front end about so many dependencies that did not move, and so many lines of a diff; all rows about
@@ -141,6 +143,7 @@ class Panels:
         self._session = extension.session
         self._lock = threading.RLock()
         self._widgets: list[Any] = []
+        self._ended: list[Any] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._order: list[str] = []
         self._running: dict[str, str] | None = None
@@ -184,12 +187,16 @@ class Panels:
         widget.snapshot = lambda: ended  # for a page that is loaded again
         if widget.comm is not None and widget.comm.comm_id in _comms():
             widget.send({"do": "ended", "text": why})
+        self._ended.append(widget)
+        if len(self._ended) > ENDED_LIMIT:
+            self.take_out(self._ended[0])
 
     def take_out(self, widget: Any) -> None:
         """Take a widget out of the front end."""
         with self._lock:
-            if widget in self._widgets:
-                self._widgets.remove(widget)
+            for kept in (self._widgets, self._ended):
+                if widget in kept:
+                    kept.remove(widget)
         ids = widget.comm_ids
         layout = widget.layout
         widget.close()

@@ -15,7 +15,7 @@ from notebooks import Notebook, Session, Shell
 import incnb
 from incnb.engine.rows import rows
 from incnb.explain import static_table
-from incnb.notebook.panel import DIFF_LINES, SAME_SHOWN, WIDGET_MIME, slim
+from incnb.notebook.panel import DIFF_LINES, ENDED_LIMIT, OPEN_LIMIT, SAME_SHOWN, WIDGET_MIME, slim
 
 Shells = Callable[[], Shell]
 
@@ -523,6 +523,16 @@ def test_of_many_panels_the_oldest_ends(person: Person) -> None:
     assert "newer ones were opened" in ended[0]["data"]["content"]["text"]
     assert "comm_close" not in [kind for kind, _ in run.messages], "the front end would drop what it shows"
     assert panel_rows(person.told(person.cell(SMALL, "s")))
+
+
+@pytest.mark.kernel
+def test_panels_that_have_ended_do_not_gather_without_end(person: Person) -> None:
+    person.open()
+    first = person.comm
+    run = person.cell(f"import incnb\nfor _ in range({OPEN_LIMIT + ENDED_LIMIT - 1}): display(incnb.panel())", "m")
+    assert first not in [content["comm_id"] for kind, content in run.messages if kind == "comm_close"]
+    run = person.open()
+    assert first in [content["comm_id"] for kind, content in run.messages if kind == "comm_close"]
 
 
 @pytest.mark.kernel
