@@ -1,20 +1,21 @@
 """The vocabulary of incnb: small frozen records that the rooms hand to each other.
 
-Nothing here imports anything of incnb. A `Dependency` is one thing an execution relied on; a `Trace` is the immutable
-record of one successful execution; a `Decision` says what was done with a cell and names what decided it.
-Fingerprints are 16 bytes and travel through JSON as 32 hexadecimal digits.
+Nothing of incnb stands below it but `redaction`, whose words belong to this vocabulary. A `Dependency` is one thing an
+execution relied on; a `Trace` is the immutable record of one successful execution; a `Decision` says what was done
+with a cell and names what decided it. Fingerprints are 16 bytes and travel through JSON as 32 hexadecimal digits.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final
 
-SHOWN_LIMIT: Final = 200
+from incnb.redaction import SECRET as SECRET
+from incnb.redaction import SHOWN_LIMIT as SHOWN_LIMIT
+from incnb.redaction import redacted as redacted
+from incnb.redaction import shorten as shorten
+
 SOURCE_LIMIT: Final = 20_000
 
 
@@ -346,38 +347,3 @@ class Outlook:
             "depends": self.depends,
             "note": self.note,
         }
-
-
-_SECRETS: Final = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "private")
-#: Names that secrets go by.
-SECRET: Final = re.compile("|".join(_SECRETS), re.IGNORECASE)
-_PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
-_ASSIGNED: Final = re.compile(
-    rf"""((?:{SECRET.pattern})\w*["'\]]*\s*[=:]\s*)["'].*|(%env\s+\w*(?:{SECRET.pattern})\w*[=\s]\s*)\S.*""",
-    re.IGNORECASE,
-)
-
-
-@lru_cache(4096)
-def _is_secret(name: str | bytes) -> bool:
-    return SECRET.search(os.fsdecode(name)) is not None
-
-
-def redacted(text: str) -> str:
-    """A text without passwords of addresses, what is assigned to names of secrets, and secrets of the environment."""
-    if "://" in text:
-        text = _PASSWORD.sub(r"\1…@", text)
-    lowered = text.casefold()
-    if any(word in lowered for word in _SECRETS):  # the pattern is slow, and most texts have nothing for it
-        text = _ASSIGNED.sub(lambda found: f"{found[1] or found[2]}…", text)
-    # past the coder of os.environ, which is watched while a cell runs
-    for name, value in list(getattr(os.environ, "_data", {}).items()):
-        if len(value) >= 6 and _is_secret(name):
-            text = text.replace(os.fsdecode(value), "…")
-    return text
-
-
-def shorten(text: str, limit: int = SHOWN_LIMIT) -> str:
-    """One line of at most `limit` characters, without secrets."""
-    text = redacted(" ".join(text[: 20 * limit].split()))
-    return text if len(text) <= limit else text[: limit - 1] + "…"

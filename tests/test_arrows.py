@@ -7,6 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "incnb"
 FLOORS = {
+    "redaction": -1,  # what is kept out of texts: knows nothing of incnb
     "model": 0,
     "config": 0.5,  # the one class that users make themselves: stands on model, and every room may know it
     "sources": 0.5,  # what users make themselves as well

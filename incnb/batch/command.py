@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
     from incnb.store import Store
 
 NOT_THERE, NO_ANSWER, BROKEN_PIPE = 2, 1, 141
+_NUMBER = re.compile(r"\d+|\[\d+\]")
+_NAMELESS = "a notebook without a name"
 
 _STORE = """
-The store is INCNB_STORE, or the user's cache folder. A notebook is the latest session that was recorded of it, in any
-kernel: JupyterLab, VS Code, nbconvert, papermill.
+The store is INCNB_STORE, or the user's cache folder. A notebook is the latest session that was recorded of it, in a
+kernel that was told its path: by JupyterLab, Notebook, VS Code. nbconvert and papermill tell no path: their sessions
+have no name, and the latest one of all is shown without NOTEBOOK.
 """
 _REPORT = """
 What became of each cell in the latest session of a notebook, and why: in one line a cell, as JSON, or as one HTML file
@@ -38,11 +43,13 @@ that needs nothing else and can be printed. Without NOTEBOOK: the session that r
 """
 _WHY = """
 Every reason, what changed since the cell was recorded (old → new, and the difference of code), and what is kept. CELL
-is a cell's --name, its number [7], its id, or the start of its title; without it, every cell that was not reused.
+is a cell's --name, its number (7 or [7]), its id, or the start of its title; without it, every cell that was not
+reused. Without NOTEBOOK: the session that ran last of all.
 
+  incnb why
   incnb why analysis.ipynb
   incnb why analysis.ipynb 'train the model'
-  incnb why analysis.ipynb '[7]'
+  incnb why analysis.ipynb 7
 """
 
 
@@ -59,16 +66,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         # a title that this terminal cannot show is no reason to fail
         getattr(stream, "reconfigure", lambda **how: None)(errors="backslashreplace")
-    parsed = _parser().parse_args(arguments)
     try:
-        status: int = parsed.follow(parsed)
-        sys.stdout.flush()
+        try:
+            parsed = _parser().parse_args(arguments)
+            status: int = parsed.follow(parsed)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
-        # whoever read has seen enough; Python must not find out again when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever read has seen enough
+        _hush()
         return BROKEN_PIPE
+    except OSError as error:  # of the store's there are none
+        _hush()
+        _tell(f"incnb: standard output cannot be written: {error.strerror or error}")
+        return NO_ANSWER
     except IncnbError as error:
-        print(f"incnb: {error}", file=sys.stderr)
+        _tell(f"incnb: {error}")
         return error.status if isinstance(error, Mistake) else NO_ANSWER
     except KeyboardInterrupt:
         return 130
@@ -97,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--html", metavar="FILE", help="write one self-contained HTML file; - for standard output")
     report.add_argument("--json", action="store_true", help="print JSON instead of text")
     why = verb("why", _why, "every reason of a cell, and what changed", _WHY)
-    why.add_argument("notebook", metavar="NOTEBOOK", help="path of a notebook")
-    why.add_argument("cell", nargs="*", metavar="CELL", help="name, [number], id or start of the title")
+    why.add_argument("notebook", nargs="?", metavar="NOTEBOOK", help="path of a notebook; the latest of all without")
+    why.add_argument("cell", nargs="*", metavar="CELL", help="name, number, id or start of the title")
     verb("stats", _stats, "what reuse was worth, measured", "What was reused and what that was worth, as measured.")
     return parser
 
@@ -107,6 +121,8 @@ def _report(parsed: argparse.Namespace) -> int:
     from incnb.engine.recorded import rows
     from incnb.explain.report import Report
 
+    if parsed.html == "":
+        raise Mistake("--html needs the name of a file, or - for standard output")
     store, session = _session(parsed.notebook)
     found = rows(store, session)
     if parsed.html is not None:
@@ -129,25 +145,31 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _why(parsed: argparse.Namespace) -> int:
+    from incnb.batch.notebooks import is_there
     from incnb.engine.naming import NoSuchCell, find
     from incnb.engine.recorded import rows
     from incnb.explain import tables
     from incnb.explain.totals import REUSED
     from incnb.explain.why import Why
 
-    store, session = _session(parsed.notebook)
+    notebook: str | None = parsed.notebook
+    wanted = " ".join(parsed.cell)
+    if notebook is not None and not wanted and _NUMBER.fullmatch(notebook) and not is_there(notebook):
+        wanted, notebook = notebook, None
+    store, session = _session(notebook)
     found = rows(store, session)
-    if not parsed.cell:
+    if not wanted:
         ran = [row for row in found if row.status not in REUSED]
         _print([repr(Why(row)) for row in ran] or [f"all {len(found)} cells were reused"])
         return 0
     try:
-        known = find(" ".join(parsed.cell), session.cells, session.id)
+        named = any(wanted in (cell.name, cell.id, cell.title) for cell in session.cells)
+        known = find(f"[{wanted}]" if wanted.isdecimal() and not named else wanted, session.cells, session.id)
     except NoSuchCell as error:
         raise Mistake(tables.no_such_cell(error.wanted, error.cells, ambiguous=error.ambiguous)) from None
     there = [row for row in found if row.title == known.title and (row.id or None) == known.id]
     if not there:
-        raise Mistake(f"{known.title} did not run in the latest session of {session.notebook}")
+        raise Mistake(f"{known.title} did not run in the latest session of {session.notebook or _NAMELESS}")
     for row in there:
         _print([repr(Why(row))])
     return 0
@@ -170,6 +192,8 @@ def _session(notebook: str | None) -> tuple[Store, Recorded]:
     from incnb.engine.recorded import latest
     from incnb.store import Store
 
+    if notebook == "":
+        raise Mistake("NOTEBOOK is empty; leave it out for the latest session of all")
     store = Store()
     runs = _runs(store)
     if notebook is None:
@@ -183,7 +207,7 @@ def _session(notebook: str | None) -> tuple[Store, Recorded]:
     if found is None:
         if not is_there(notebook):
             raise Mistake(f"there is no notebook {notebook}")
-        raise Mistake(f"nothing is recorded of {notebook} in {store.root}{_others(logged)}", NO_ANSWER)
+        raise Mistake(f"nothing is recorded of {notebook} in {store.root}{_others(logged)}{_nameless(runs)}", NO_ANSWER)
     return store, found
 
 
@@ -191,11 +215,32 @@ def _about(session: Recorded) -> str:
     from incnb.explain.unseen import visible
 
     when = "" if session.time is None else time.strftime(" · %Y-%m-%d %H:%M:%S", time.localtime(session.time))
-    return visible(f"{session.notebook or '(a notebook without a name)'}{when}")
+    return visible(f"{session.notebook or f'({_NAMELESS})'}{when}")
 
 
 def _runs(store: Store) -> list[dict[str, Any]]:
-    return [run for run in store.history() if run.get("type") == "run"]
+    """The runs that the log has. Raises `Mistake` where none of it can be read."""
+    from incnb.engine.recorded import sound
+    from incnb.store.log import unreadable
+
+    runs = [sound(run) for run in store.history() if run.get("type") == "run"]
+    if hidden := unreadable(store.root / "log"):
+        what = f"{hidden[0][0]} cannot be read: {hidden[0][1]}"
+        if len(hidden) > 1:
+            what += f"; and {len(hidden) - 1} more files of the log"
+        if not runs:
+            raise Mistake(f"the log cannot be read: {what}", NO_ANSWER)
+        _tell(f"incnb: {what}; what they hold is missing here")
+    return runs
+
+
+def _nameless(runs: Iterable[dict[str, Any]]) -> str:
+    if all(run.get("notebook") for run in runs):
+        return ""
+    return (
+        "; there are sessions without a name, as of nbconvert and papermill, which do not tell the kernel a path:"
+        " the latest session of all is shown without NOTEBOOK"
+    )
 
 
 def _others(logged: Sequence[str]) -> str:
@@ -208,11 +253,25 @@ def _others(logged: Sequence[str]) -> str:
 def _write(file: str, html: str) -> None:
     try:
         Path(file).write_text(html, "utf-8")
-    except OSError as error:
-        raise Mistake(f"{file} cannot be written: {error.strerror}", NO_ANSWER) from None
-    print(f"wrote {file}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        raise Mistake(f"{file} cannot be written: {getattr(error, 'strerror', None) or error}", NO_ANSWER) from None
+    _tell(f"wrote {file}")
 
 
 def _print(lines: Iterable[str]) -> None:
+    if sys.stdout is None:
+        raise Mistake("standard output is closed", NO_ANSWER)
     for line in lines:
         print(line)
+
+
+def _tell(line: str) -> None:
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(line, file=sys.stderr)
+
+
+def _hush() -> None:
+    """What nobody takes must not be found out again when Python flushes at its end."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,6 +24,15 @@ from incnb.model import Cell, Change, Code, Decision, Dependency, ItemCounts, Ki
 from incnb.store import Store, StoredTrace
 
 _UNKNOWN = Reason(Code.NOT_SAVED, "", "incnb", "its reasons cannot be read in the log")
+_TEXTS = ("id", "title", "name", "status", "session", "notebook", "code", "trace", "trace_code")
+_FIELDS = {
+    **dict.fromkeys(_TEXTS, (str,)),
+    **dict.fromkeys(("index", "n", "seq", "bytes"), (int,)),
+    **dict.fromkeys(("reasons", "relied"), (list,)),
+    **dict.fromkeys(("seconds", "items"), (dict,)),
+}
+_LAST_TIME = 253_370_764_800.0  # the year 9999, in any zone
+_LONGEST = 1e10  # seconds, about 300 years
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,24 @@ class Recorded:
     def cells(self) -> list[Known]:
         """The cells of the notebook, as people may name them."""
         return cells(list(self.runs), self.id)
+
+
+def sound(run: dict[str, Any]) -> dict[str, Any]:
+    """A run of the log without the fields that nothing of ours wrote like that: a log may be damaged or made up."""
+    out = dict(run)
+    for field, kinds in _FIELDS.items():
+        if field in out and type(out[field]) not in kinds:
+            del out[field]
+    for field, most in (("time", _LAST_TIME), ("saved", _LONGEST)):
+        if field in out and not _within(out[field], most):
+            del out[field]
+    if "seconds" in out:
+        out["seconds"] = {what: took for what, took in out["seconds"].items() if _within(took, _LONGEST)}
+    return out
+
+
+def _within(number: Any, most: float) -> bool:
+    return type(number) in (int, float) and 0 <= number <= most  # neither of nan
 
 
 def latest(runs: Iterable[dict[str, Any]], notebooks: Iterable[str] | None = None) -> Recorded | None:

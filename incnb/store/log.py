@@ -83,6 +83,20 @@ class Log:
         return [record for _, record in found]
 
 
+def unreadable(folder: Path) -> list[tuple[Path, str]]:
+    """The files of a log that this user may not read, and why; `read_all` reads what is beside them."""
+    found = []
+    with suppress(OSError):
+        for path in sorted(path for path in folder.iterdir() if path.suffix == ".jsonl"):
+            try:
+                path.open("rb").close()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                found.append((path, error.strerror or str(error)))
+    return found
+
+
 def _start(name: str) -> int:
     try:
         return int(name.removesuffix(".jsonl").rpartition("-")[2], 16)

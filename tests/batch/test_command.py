@@ -127,7 +127,7 @@ def test_a_cell_that_failed_is_told_without_a_trace(past: Path, shells: Callable
         (("why", "nowhere.ipynb"), 2, "there is no notebook nowhere.ipynb"),
         (("why", "other.ipynb"), 1, "nothing is recorded of other.ipynb"),
         (("why", "analysis.ipynb", "nothing like it"), 2, "there is no cell 'nothing like it'"),
-        (("why",), 2, "NOTEBOOK"),
+        (("why", "99"), 2, "there is no cell '[99]'"),
         (("rapport",), 2, "invalid choice"),
         ((), 2, "VERB"),
     ],
@@ -162,7 +162,7 @@ def test_what_the_log_holds_need_not_be_what_is_expected(tmp_path: Path) -> None
     (log / "host-1-1.jsonl").write_text("".join(json.dumps(record) + "\n" for record in strange))
     text = told(incnb("report", "n.ipynb", INCNB_STORE=str(tmp_path)))
     assert "\\x1b[31mred" in text and "\x1b" not in text and "2 items: 2 reused" in text
-    for arguments in (("report", "--json"), ("report", "--html", "-"), ("why", "n.ipynb"), ("why", "5"), ("stats",)):
+    for arguments in (("report", "--json"), ("report", "--html", "-"), ("why", "n.ipynb"), ("why",), ("stats",)):
         told(incnb(*arguments, INCNB_STORE=str(tmp_path)))
 
 
@@ -194,3 +194,85 @@ def test_the_command_needs_no_ipython(past: Path) -> None:
     env = {**os.environ, "PYTHONPATH": HOME}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_output_that_takes_nothing_is_one_line(past: Path) -> None:
+    command = f"{sys.executable} -m incnb"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([HOME, os.environ.get("PYTHONPATH", "")])}
+    for rest in ("report >&-", "why >&-", "report > /dev/full", "report --json > /dev/full"):
+        done = subprocess.run(f"{command} {rest}", shell=True, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr.startswith("incnb: standard output "), (rest, done.stderr)
+        assert done.stderr.count("\n") == 1, done.stderr
+    rest = "report --html why.html >&-"
+    done = subprocess.run(f"{command} {rest}", shell=True, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and Path("why.html").exists(), done.stderr
+
+
+STRANGE = [1e300, -1e300, float("inf"), float("nan"), 10**400, "soon", True, None, [], [1], {}, {"a": [1]}]
+FIELDS = "time id title name status session notebook index n seq bytes saved seconds items reasons relied code trace"
+
+
+@pytest.mark.parametrize("field", [*FIELDS.split(), "trace_code", "seconds.execute", "items.executed", "reasons.0"])
+def test_a_log_with_strange_fields_is_told(
+    past: Path, field: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from incnb.batch.command import main
+    from incnb.store import Store
+
+    log = max((Store().root / "log").glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    for value in STRANGE:
+        for record in records:
+            if record.get("type") == "run":
+                name, _, inner = field.partition(".")
+                record[name] = ({"executed": 1, inner: value} if inner != "0" else [value]) if inner else value
+        log.write_text("".join(json.dumps(record) + "\n" for record in records))
+        for command in (["report"], ["report", "--json"], ["report", "--html", "-"], ["why"], ["why", "1"], ["stats"]):
+            assert main(command) in (0, 1, 2)
+            assert main([*command[:1], str(past), *command[1:]] if command[0] != "stats" else command) in (0, 1, 2)
+    capsys.readouterr()
+
+
+def test_a_log_that_may_not_be_read_is_not_called_empty(
+    past: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from incnb.batch.command import main
+    from incnb.store import Store, files
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    whole = Path.open
+    monkeypatch.setattr(files, "read_limited", refuse)
+    monkeypatch.setattr(Path, "open", lambda p, *a, **k: (refuse if p.suffix == ".jsonl" else whole)(p, *a, **k))
+    assert Store().history() == []
+    assert main(["report"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("incnb: the log cannot be read: ") and "Permission denied" in told
+    assert told.count("\n") == 1
+
+
+def test_empty_arguments_are_named(past: Path) -> None:
+    assert told(incnb("report", ""), 2).startswith("incnb: NOTEBOOK is empty")
+    assert told(incnb("report", "--html", ""), 2).startswith("incnb: --html needs the name of a file")
+
+
+def test_why_without_a_notebook_is_of_the_latest_session(past: Path) -> None:
+    assert told(incnb("why")) == told(incnb("why", past))
+    assert told(incnb("why", "3")) == told(incnb("why", past, "3")) == told(incnb("why", past, "[3]"))
+    assert "[CELL ...]" in told(incnb("why", "--help"))
+
+
+def test_a_session_without_a_name_is_found_without_one(
+    past: Path, shells: Callable[[], Shell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    shell = shells()
+    shell.cell("n = 1", "--name nameless")
+    shell.close()
+    other = Path("other.ipynb")
+    other.write_text("{}")
+    line = told(incnb("report", other), 1)
+    assert "nothing is recorded of other.ipynb" in line and "without NOTEBOOK" in line and "nbconvert" in line
+    assert told(incnb("report")).startswith("(a notebook without a name) · ")
+    assert told(incnb("why", "1")).startswith("nameless")
