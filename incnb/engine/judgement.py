@@ -19,7 +19,7 @@ from incnb.analysis.findings import Finding
 from incnb.dependencies import Closure
 from incnb.engine.hidden import HiddenState
 from incnb.engine.options import TIMED, Options
-from incnb.model import Code, Reason
+from incnb.model import Code, Reason, redacted
 from incnb.outputs.effects import Event
 
 SHOWN_EVENTS = 8
@@ -43,16 +43,17 @@ class Judgement:
         return permit in self._allowed
 
     def not_saved(self, locator: str, why: str) -> None:
-        self.problems.append(Reason(Code.NOT_SAVED, "", locator, why))
+        self.problems.append(Reason(Code.NOT_SAVED, "", redacted(locator), redacted(why)))
 
     def unsafe(self, locator: str, why: str) -> None:
-        self.problems.append(Reason(Code.UNSAFE, "", locator, why))
+        self.problems.append(Reason(Code.UNSAFE, "", redacted(locator), redacted(why)))
 
     def effect(self, what: str, permit: str) -> None:
         """Something outside was touched, or something came from outside that differs each time."""
         if permit in self._allowed:
             self.lifted.add(permit)
             return
+        what = redacted(what)
         hint = f"; --allow {permit}" + (" or --ttl 1d" if permit in TIMED else "") if permit else ""
         reason = Reason(Code.EFFECT, "", what, what + hint)
         if reason not in self.effects:

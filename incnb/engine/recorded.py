@@ -183,6 +183,7 @@ def _decision(run: dict[str, Any]) -> Decision | None:
         float(saved) if isinstance(saved, int | float) else None,
         int(run["bytes"]) if type(run.get("bytes")) is int and past.status is Status.EXECUTED else 0,
         _items(run.get("items")),
+        run["error"] if isinstance(run.get("error"), str) else "",
     )
 
 
