@@ -349,6 +349,15 @@ class Hands:
                     return stands
         return None
 
+    def overwritten(self, path: str, *, perhaps: bool) -> Doubt | None:
+        """Whether a cell that is not tracked writes a file by its words; `perhaps`: or may, for all that is known."""
+        name = os.path.basename(path)
+        for other in self._writers:
+            nodes = (node for tree in other.trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+            if perhaps or any(isinstance(n.value, str) and os.path.basename(n.value) == name for n in nodes):
+                return Doubt(f"depends on {path}, which a cell that is not tracked may write")
+        return None
+
     def _of_module(self, dependency: Dependency) -> Doubt:
         module = dependency.locator.removesuffix(" (file)")
         for place, stands in self._stands.items():

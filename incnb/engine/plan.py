@@ -234,12 +234,15 @@ class _Plan:
             return _Verdict(False, (Reason(Code.UNRESTORABLE, "store", found.trace.id, str(error)),))
         written = outputs.get("files", [])
         for one in written:
-            why = self.hands.of_path(str(one["path"]))
+            why = self.hands.of_path(str(one["path"])) or self.hands.overwritten(str(one["path"]), perhaps=False)
             if why is not None:
                 return _depends(Dependency(Kind.FILE, str(one["path"]), ""), why.text, why.title)
         try:
             again = files.missing(written, outputs.get("folders", []))
         except files.Changed as changed:
+            why = self.hands.overwritten(str(changed), perhaps=True)
+            if why is not None:
+                return _depends(Dependency(Kind.FILE, str(changed), ""), why.text, why.title)
             return _Verdict(False, (Reason(Code.FILE, "file", str(changed), changed.why),))
         except OSError as error:
             return _unknown(f"depends on files that cannot be looked at: {error.strerror}", Code.FILE)
