@@ -93,7 +93,10 @@ class Session:
         meant = meaning.inlined(self.shell, tree) if isinstance(tree, ast.Module) else tree
         self._trees.append(meant)
         self.seeded.before(meant)
-        self.ledger.provenance.untracked(meant)
+        try:
+            self.ledger.provenance.untracked(meant)
+        except Exception as error:  # plans know less, and that is all
+            self.item_fault(error)
         for name in names_bound(meant):
             self._producers.pop(name, None)
         self.pending.notebook_words |= nested_words(meant)
