@@ -21,7 +21,7 @@ from incnb.dependencies import bindings
 from incnb.dependencies.bindings import Resolved
 from incnb.fingerprint import origin
 from incnb.fingerprint.code import code_token
-from incnb.model import Kind
+from incnb.model import Dependency, Kind
 
 
 def resolve(locator: str) -> Resolved:
@@ -39,6 +39,19 @@ def resolve(locator: str) -> Resolved:
         return Resolved(Kind.MODULE, xxhash.xxh3_128(b"no such module").hexdigest(), "", "not found")
     found = from_file(path)
     return Resolved(Kind.MODULE, None if found is None else found[0], "cannot be compiled", path)
+
+
+def has_moved(was: Dependency) -> bool:
+    """Whether a module that was compared by its file has another one now, loaded or not."""
+    name, space, _ = was.locator.partition(" ")
+    if was.kind is not Kind.MODULE or not space:
+        return False
+    try:
+        path = find(name)
+        found = from_file(path) if path is not None else None
+    except Exception:  # it is for people only
+        return False
+    return found is not None and found[0] != was.fp
 
 
 def find(name: str) -> str | None:

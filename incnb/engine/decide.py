@@ -6,11 +6,12 @@ something only while what comes before it holds: `utils.clean` says nothing once
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from incnb.dependencies import Environment, Resolved, config, file, source
+from incnb.dependencies import Environment, Resolved, config, file, module, source
 from incnb.engine.differences import Makers, explained, in_short, links
 from incnb.engine.options import TIMED, Options
 from incnb.explain.words import named
@@ -34,6 +35,7 @@ _CODES = {
 #: What people would name first of all that a cell relied on.
 _NAMED = (Kind.VALUE, Kind.CODE, Kind.CONFIG, Kind.FILE, Kind.SOURCE, Kind.ENV, Kind.MODULE, Kind.PACKAGE, Kind.PYTHON)
 SHOWN = 3
+_BUILTINS = frozenset(dir(builtins))
 
 Mismatch = tuple[Dependency, Resolved]
 
@@ -98,6 +100,7 @@ def as_it_was(relied: list[Dependency]) -> str:
     told = [d for d in plain if d.kind in _NAMED]
     things = [d for d in told if d.kind not in _NAMED[-2:]] or told
     names = list(dict.fromkeys(thing(d) for d in things))[:SHOWN]
+    names = [name for name in names if name not in _BUILTINS] or names
     more = len(relied) - len(names)
     return shorten(", ".join(names)) + (f" and {more} more" if more else "")
 
@@ -177,7 +180,7 @@ def explain(was: Dependency, now: Resolved, recorded: list[Dependency], makers: 
     made_by = makers(was.locator)
     detail, told = "changed", None
     if now.fp is None:
-        detail = now.detail or "changed"
+        detail = "changed" if module.has_moved(was) else now.detail or "changed"
     elif was.kind in (Kind.FILE, Kind.ENV) and now.detail == "deleted":
         detail = "deleted"
     elif now.detail == "deleted":

@@ -8,6 +8,7 @@ kernel is told none (nbclient, papermill) by their texts.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from incnb.model import shorten
 
 SHOWN = 8
+_LOADS = re.compile(r"^\s*%(re)?load_ext\s+incnb", re.M)  # it ran before there was anybody to see it
 LIMIT = 256 << 20  # bytes; there are outputs in it
 
 
@@ -107,7 +109,7 @@ def differences(
         else:
             notes[key] = "not in the saved file"
     ran = {text.strip() for text in others.values()}
-    never = [c.title for c in cells if c.id not in others and c.text.strip() not in ran]
+    never = [c.title for c in cells if c.id not in others and c.text.strip() not in ran and not _LOADS.search(c.text)]
     lines = []
     if edited:
         lines.append(f"edited in the saved file since they ran: {_listed(edited)}")

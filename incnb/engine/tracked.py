@@ -109,7 +109,7 @@ def cutoff(tracked: Tracked, answer: Answer, producers: dict[str, Producer]) -> 
         return answer.reasons
     created = float((answer.trace.data or {}).get("created", 0.0)) if answer.trace else 0.0
     for dependency in dependencies(answer.trace) if answer.trace else []:
-        if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG):
+        if dependency.kind not in (Kind.VALUE, Kind.CODE, Kind.CONFIG) or dependency.shown.startswith("module "):
             continue
         producer = producers.get(notebook_name(dependency.locator) or "")
         if producer is not None and producer.executed and producer.time > created:

@@ -47,7 +47,7 @@ class Why(Answer):
                 lines.append(f"     {change.kind} {change.locator}")
                 lines += [f"       {line}" for line in _about(change)]
         lines += [f"  ← caused by {heading(cause)}: {cause.line}" for cause in self.causes]
-        same = [c for c in told if not c.moved and (c.kind, c.locator) not in named]
+        same = [c for c in told if c.moved is False and (c.kind, c.locator) not in named]
         if same:
             lines.append(f"  relied on as it is, {len(same)} more: {_some([c.locator for c in same])}")
         if row.outputs:
