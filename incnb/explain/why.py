@@ -146,10 +146,11 @@ def _about(change: Change, said: str = "") -> Iterator[str]:
     """What more is known of a change than was said already."""
     seen = then_and_now(change)
     seen = "" if seen in said else seen
-    where = " · ".join(part for part in (change.place, change.via and f"used by {change.via}") if part)
+    parts = (change.place, change.via and f"used by {change.via}")
+    where = " · ".join(part for part in parts if part and part not in said)
     if seen or where:
         yield " · ".join(part for part in (seen, where) if part)
-    yield from change.parts
+    yield from (part for part in change.parts if part not in said)
     yield from change.diff.splitlines()
 
 

@@ -101,7 +101,7 @@ def test_why_tells_all_reasons_what_was_and_is_the_diff_and_the_causes() -> None
     text = repr(Why(RAN, (REUSED,)))
     lines = text.splitlines()
     assert lines[0].startswith("fit [7]: ▲ ran 12.4 s")
-    assert any("utils.py:14" in line and "used by features" in line for line in lines)
+    assert any("used by features" in line for line in lines) and any(line.strip() == "utils.py:14" for line in lines)
     assert "     -    return x" in lines and "     +    return x + 1" in lines
     assert "what else differs" in text and "config cfg['lr']" in text and "0.01 → 0.02" in text and "lr changed" in text
     assert "← caused by" in text and "relied on as it is, 1 more" in text and "kept: model" in text
