@@ -20,6 +20,8 @@ FIRST = "base = [1, 2, 3]\ndef add(x): return x + 1"
 LOOP = "# add them\nout = []\nfor x in base:\n    out.append(add(x))"
 Done = subprocess.CompletedProcess
 
+pytestmark = pytest.mark.slow
+
 
 def incnb(*arguments: str | Path, **env: str) -> Done[str]:
     path = os.pathsep.join([HOME, *filter(None, [os.environ.get("PYTHONPATH")])])
