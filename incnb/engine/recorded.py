@@ -14,7 +14,7 @@ from typing import Any
 
 from incnb.dependencies.bindings import notebook_name
 from incnb.engine.decide import dependencies
-from incnb.engine.differences import changes
+from incnb.engine.differences import changes, edited
 from incnb.engine.ledger import TraceName
 from incnb.engine.naming import Known, cell_key, cells
 from incnb.engine.rows import kept
@@ -111,7 +111,7 @@ def rows(store: Store, session: Recorded) -> list[Row]:
             decision,
             float(data["seconds"]) if isinstance(data.get("seconds"), float) else None,
             int(data.get("outputs", {}).get("bytes", 0)),
-            changes=_changes(before, stored, run),
+            changes=(*_edit(known.title, before, stored), *_changes(before, stored, run)),
             outputs=kept(stored),
             reads=feeds.get(_key(run), ()),
         )
@@ -147,6 +147,15 @@ def _changes(before: StoredTrace | None, stored: StoredTrace | None, run: dict[s
     met = {(d.kind, d.locator): d for d in _relied(run)}
     old = [d for d in (dependencies(before) if before is not None else []) if (d.kind, d.locator) in met]
     return changes(old, [met[d.kind, d.locator] for d in old])
+
+
+def _edit(title: str, before: StoredTrace | None, stored: StoredTrace | None) -> tuple[Change, ...]:
+    """The cell's own text, where that is another one."""
+    was, now = (before.data or {} if before else {}), (stored.data or {} if stored else {})
+    if not was or not now or was.get("code") == now.get("code"):
+        return ()
+    texts = [str(data.get("source") or "") for data in (was, now)]
+    return (edited(title, *texts),) if all(texts) else ()
 
 
 def _relied(run: dict[str, Any]) -> list[Dependency]:
