@@ -28,7 +28,26 @@ def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Shell]]:
+def as_it_was() -> Iterator[None]:
+    """What cells of a shell set of the process is as before when they are gone."""
+    import decimal
+    import warnings
+
+    import numpy as np
+    import pandas as pd
+
+    printed, filters, context = np.get_printoptions(), list(warnings.filters), decimal.getcontext().copy()
+    options = {name: pd.get_option(name) for name in ("display.precision", "display.width", "display.max_rows")}
+    yield
+    np.set_printoptions(**printed)
+    warnings.filters[:] = filters  # type: ignore[index]
+    decimal.setcontext(context)
+    for name, value in options.items():
+        pd.set_option(name, value)
+
+
+@pytest.fixture
+def shells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_it_was: None) -> Iterator[Callable[[], Shell]]:
     """Calling it ends the shell before and starts a new one on the same store, as after a restart of the kernel."""
     from IPython.core.interactiveshell import InteractiveShell
 

@@ -80,7 +80,7 @@ def test_every_decision_names_something(shells: Shells, seed: int, monkeypatch: 
                 check(decision, {*CELLS, *(n for n in shell.ip.user_ns if n not in shell.ip.user_ns_hidden)})
                 seen |= {reason.code for reason in decision.reasons}
                 statuses.add(decision.status)
-    assert len(seen) > 10 and statuses == set(Status), (seen, statuses)
+    assert len(seen) > 10 and statuses >= set(Status) - {Status.CUTOFF}, (seen, statuses)
 
 
 OURS = r"--\w+|Python \d|pandas|incnb|data\.csv|lib_reasons|REASONS|line \d|exec|!true|forkpty|random|clock|time"
