@@ -17,7 +17,6 @@ only. What cannot be covered is refused with the reason, and the cell executes.
 from __future__ import annotations
 
 import ast
-import json
 import os
 import types
 from collections.abc import Iterable
@@ -30,6 +29,7 @@ from incnb.dependencies import Closure, Environment, bindings, sharing
 from incnb.engine import decide
 from incnb.engine.naming import Known, cell_key
 from incnb.engine.options import Options
+from incnb.engine.places import place_of, places_of
 from incnb.engine.record import Run
 from incnb.engine.shape import Misfit, fitted
 from incnb.fingerprint import ABSENT, files
@@ -312,27 +312,13 @@ def _differences(record: dict[str, Any]) -> tuple[Difference, ...]:
 
 def _roots(dependency: Dependency) -> set[Root]:
     """The names that a dependency on a value or a function begins at; nothing for other kinds."""
-    if dependency.kind not in (Kind.VALUE, Kind.CODE):
-        return set()
-    text = dependency.locator
-    for marker in _MARKERS:
-        text = text.removeprefix(marker)
-    locators = json.loads(text[len(sharing.PREFIX) :]) if text.startswith(sharing.PREFIX) else [text]
-    return {_root(locator) for locator in locators}
-
-
-def _root(locator: str) -> Root:
-    try:
-        module, read = bindings.parse(locator)
-    except (ValueError, SyntaxError):
-        return "", locator
-    return module or "", read.name
+    return set(places_of(dependency)) if dependency.kind in (Kind.VALUE, Kind.CODE) else set()
 
 
 def _own(outputs: dict[str, Any]) -> set[Root]:
     """The names that a run bound, deleted or changed in place."""
     names = {("", str(name)) for name in (*outputs["order"], *outputs["deleted"]) if name != RESULT}
-    return names | {_root(str(locator)) for group in outputs["groups"] for locator in group["patched"]}
+    return names | {place_of(str(locator)) for group in outputs["groups"] for locator in group["patched"]}
 
 
 def _referred(outputs: dict[str, Any]) -> set[Root]:

@@ -6,13 +6,11 @@ for the person; what cannot be done raises an `IncnbError` whose message says wh
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import Known, cells
 from incnb.engine.pins import pin
-from incnb.explain import tables
 from incnb.model import IncnbError
 
 if TYPE_CHECKING:
@@ -42,25 +40,13 @@ def act(session: Session, action: str, key: str, reason: str = "") -> str:
         return f"{cell.title}: pinned" if action == "pin" else f"{cell.title}: not pinned any more"
     known = _known(session, cell.id, cell.title)
     if action == "force":
-        marks = enquiries.mark(known, hard=True, reason=reason)
-        return tables.marked(cell.title, hard=True, soft_marks=len(marks.soft), executes=True)
+        return enquiries.mark(known, hard=True, reason=reason)
     if action == "forget":
         return str(enquiries.forget(known))
     if not reason.strip():
         raise CannotBe("an accept wants a reason, which is kept and shown")
-    try:
-        # somebody who looks at a row may mean what it says happened, and never an edit that is still to come
-        done = session.accepted.accept(known, reason.strip(), wait=False)
-    except IncnbError as refused:
-        raise CannotBe(tables.refused(cell.title, str(refused))) from None
-    if not done.differences:
-        line = f'%incremental accept {shlex.quote(cell.title)} --reason "…"'
-        raise CannotBe(
-            f"{cell.title}: nothing that it relied on differs from what is saved; an edit of its own text is accepted "
-            f"with the line {line} after the edit"
-        )
-    shown = [(d.kind, d.locator, d.shown) for d in done.differences]
-    return tables.accepted(done.title, done.created, shown, waits=done.waits)
+    # somebody who looks at a row means what it says has happened, and never an edit that is still to come
+    return enquiries.accept(known, reason.strip(), wait=False)
 
 
 def _known(session: Session, cell_id: str | None, title: str) -> Known:

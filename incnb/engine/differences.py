@@ -93,7 +93,7 @@ def explained(was: Dependency, now: Resolved, recorded: Sequence[Dependency], ma
         if not told.place:
             chain += [maker.called for maker in makers if maker.called != place]
         return replace(told, place=place, chain=tuple(chain))
-    except Exception:
+    except Exception:  # the values are the user's; a reason without its details still names what changed
         return None
 
 

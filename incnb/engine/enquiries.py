@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from incnb.engine.accepted import Accepting
+from incnb.engine.accepted import Refused
 from incnb.engine.forget import forget, usage
 from incnb.engine.ledger import Seen
-from incnb.engine.marks import Marks, mark
+from incnb.engine.marks import mark
 from incnb.engine.naming import Known, NoSuchCell, cell_key, cells, find
 from incnb.engine.plan import planned
 from incnb.engine.refresh import Refreshed, refresh
 from incnb.engine.rows import row
 from incnb.engine.saved_file import SavedCell, differences, in_file, in_order
 from incnb.engine.statistics import items_of, measured, past_run, percentile, statistics
+from incnb.explain import tables
 from incnb.explain.kept import Forgotten, Usage
 from incnb.explain.past import CellHistory, Stats
 from incnb.explain.plan import Plan
@@ -106,14 +107,25 @@ class Enquiries:
 
     # -- what a person says
 
-    def mark(self, cell: Known, *, hard: bool, reason: str) -> Marks:
-        """Mark a cell; all of its pending marks. Raises `StoreError`."""
+    def mark(self, cell: Known, *, hard: bool, reason: str) -> str:
+        """Mark a cell; what that leads to, in words. Raises `StoreError`."""
         session = self._session
-        return mark(session.history, session.notebook, cell.id, cell.title, hard=hard, reason=reason)
+        marks = mark(session.history, session.notebook, cell.id, cell.title, hard=hard, reason=reason)
+        return tables.marked(cell.title, hard=hard, soft_marks=len(marks.soft), executes=marks.must_execute)
 
-    def accept(self, cell: Known, reason: str) -> Accepting:
-        """Accept what differs for a cell. Raises `Refused` or `StoreError`."""
-        return self._session.accepted.accept(cell, reason)
+    def accept(self, cell: Known, reason: str, *, wait: bool = True) -> str:
+        """Accept what differs for a cell; what that covers, in words. Raises `Refused`, in words too, or `StoreError`.
+
+        `wait`: where nothing differs, the next edit of its text is what is meant; else that is refused.
+        """
+        try:
+            done = self._session.accepted.accept(cell, reason, wait=wait)
+        except Refused as refused:
+            raise Refused(tables.refused(cell.title, str(refused))) from None
+        if not wait and not done.differences:
+            raise Refused(tables.nothing_to_accept(cell.title))
+        shown = [(d.kind, d.locator, d.shown) for d in done.differences]
+        return tables.accepted(done.title, done.created, shown, waits=done.waits)
 
     def forget(self, cell: Known) -> Forgotten:
         """Take out what is saved of a cell."""

@@ -81,7 +81,7 @@ class Progress:
             return
         try:
             self._tell(now, executed, reused)
-        except Exception:
+        except Exception:  # a bar that cannot be shown is not tried again, and the loop goes on
             self._left = self._wake = _NEVER
 
     def _tell(self, now: float, executed: int, reused: int) -> None:
@@ -127,7 +127,7 @@ def total_of(iterable: Any) -> int | None:
         return None
     try:
         return len(iterable)
-    except Exception:
+    except Exception:  # the user's own `__len__`: then the total is unknown
         return None
 
 
@@ -159,6 +159,6 @@ def _walked(iterable: Any) -> list[Any] | None:
         return None
     try:
         found = iterable.__reduce__()[1]
-    except Exception:
+    except Exception:  # what does not tell what it walks over has no length known here
         return []
     return [one for one in found if not isinstance(one, int | FunctionType)] if isinstance(found, tuple) else []

@@ -5,6 +5,7 @@ What was not measured or recorded is shown as unknown, and what does not exist y
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 
@@ -108,6 +109,15 @@ def accepted(title: str, created: float, shown: Iterable[tuple[str, str, str]], 
         )
     covered = "; ".join(f"{locator} {detail or 'was edited'}" for _, locator, detail in shown)
     return f"{title}: {run} is accepted for {covered}. Whatever moves after this makes it execute again"
+
+
+def nothing_to_accept(title: str) -> str:
+    """An accept of a cell for which nothing differs, by somebody who looks at its latest decision."""
+    line = f'%incremental accept {shlex.quote(title)} --reason "…"'
+    return (
+        f"{title}: nothing that it relied on differs from what is saved; an edit of its own text is accepted "
+        f"with the line {line} after the edit"
+    )
 
 
 def refused(title: str, why: str) -> str:

@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Any
 
-from incnb.engine.accepted import Refused
 from incnb.engine.enquiries import KEEP, Enquiries
 from incnb.engine.naming import Known, NoSuchCell
 from incnb.engine.refresh import Refreshed
@@ -79,9 +78,7 @@ def store() -> Usage:
 def mark(cell: str | int, *, hard: bool = False, reason: str = "") -> str:
     """Execute a cell next time (`hard`), or decide it afresh; what comes of it, in words."""
     enquiries = _asked("mark")
-    found = _cell(enquiries, cell)
-    marks = enquiries.mark(found, hard=hard, reason=reason)
-    return tables.marked(found.title, hard=hard, soft_marks=len(marks.soft), executes=marks.must_execute)
+    return enquiries.mark(_cell(enquiries, cell), hard=hard, reason=reason)
 
 
 def accept(cell: str | int, reason: str) -> str:
@@ -89,13 +86,7 @@ def accept(cell: str | int, reason: str) -> str:
     enquiries = _asked("accept")
     if not reason.strip():
         raise IncnbError("accept wants a reason, which is kept and shown")
-    found = _cell(enquiries, cell)
-    try:
-        done = enquiries.accept(found, reason)
-    except Refused as refused:
-        raise IncnbError(tables.refused(found.title, str(refused))) from None
-    shown = [(d.kind, d.locator, d.shown) for d in done.differences]
-    return tables.accepted(done.title, done.created, shown, waits=done.waits)
+    return enquiries.accept(_cell(enquiries, cell), reason)
 
 
 def _asked(question: str) -> Enquiries:

@@ -135,7 +135,9 @@ class Tracker(ast.NodeTransformer):
         nested = self._visited > 1
         info = self._cells[-1] if self._cells else None
         line, body = marker(tree)
-        if not self.enabled or self.session.off:
+        if not self.enabled:
+            return body
+        if self.session.off:
             self.session.untracked(body)
             return body
         if self.session.current is not None:

@@ -104,8 +104,7 @@ def _mark(line: str, enquiries: Enquiries) -> str:
     if len(words.flags) != 1:
         raise VerbError(f"say either --soft or --hard: %incremental {USAGE['mark']}")
     cell, hard = _cell("mark", words, enquiries), "--hard" in words.flags
-    marks = enquiries.mark(cell, hard=hard, reason=words.values.get("--reason", ""))
-    return tables.marked(cell.title, hard=hard, soft_marks=len(marks.soft), executes=marks.must_execute)
+    return enquiries.mark(cell, hard=hard, reason=words.values.get("--reason", ""))
 
 
 def _accept(line: str, enquiries: Enquiries) -> str:
@@ -115,11 +114,9 @@ def _accept(line: str, enquiries: Enquiries) -> str:
         raise VerbError(f"accept wants a reason, which is kept and shown: %incremental {USAGE['accept']}")
     cell = _cell("accept", words, enquiries)
     try:
-        done = enquiries.accept(cell, reason)
+        return enquiries.accept(cell, reason)
     except Refused as refused:
-        raise VerbError(tables.refused(cell.title, str(refused))) from None
-    shown = [(d.kind, d.locator, d.shown) for d in done.differences]
-    return tables.accepted(done.title, done.created, shown, waits=done.waits)
+        raise VerbError(str(refused)) from None
 
 
 def _refresh(line: str, enquiries: Enquiries) -> str:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import xxhash
 
-from incnb.store import files, place
+from incnb.store import files, names, place
 from incnb.store.log import Log
 from incnb.store.place import StoreError, explain
 
@@ -39,11 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 TRACE_LIMIT: Final = 64 << 20
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _XXH3: Final = re.compile(r"[0-9a-f]{32}")
-_CODE: Final = re.compile(r"[0-9a-f]{8,128}")
-_LOOP: Final = re.compile(r"[0-9a-f]{32}")
-_TRACE_ID: Final = re.compile(r"(\d{12,18})-([0-9a-f]{16})")
 _VERSION: Final = re.compile(rb'\{"v": (\d{1,9}),')
 _FRAME: Final = re.compile(
     rb'\{"v": \d+, "sha256": "([0-9a-f]{64})", "mac": (?:null|"[0-9a-f]*"), "trace": (.*)\}\n', re.S
@@ -65,7 +61,7 @@ class BlobRef:
     def from_dict(cls, data: dict[str, Any]) -> BlobRef:
         """Checked, because the digest becomes a file name and the length an allocation."""
         sha256, xxh3, length = data.get("sha256"), data.get("xxh3"), data.get("length")
-        if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+        if not (isinstance(sha256, str) and names.BLOB.fullmatch(sha256)):
             raise StoreError("a reference to a blob has no valid sha256: the trace is damaged")
         if not (isinstance(xxh3, str) and _XXH3.fullmatch(xxh3)):
             raise StoreError("a reference to a blob has no valid xxh3: the trace is damaged")
@@ -176,7 +172,7 @@ class Store:
         return view
 
     def _blob(self, ref: BlobRef) -> Path:
-        if not _SHA256.fullmatch(ref.sha256):
+        if not names.BLOB.fullmatch(ref.sha256):
             raise StoreError("a reference to a blob has no valid sha256: the trace is damaged")
         return self.root / "blobs" / ref.sha256[:2] / ref.sha256
 
@@ -224,8 +220,8 @@ class Store:
 
     def trace(self, code: str, id: str) -> StoredTrace | None:
         """One trace; None where there is none. Raises StoreError for a place that must not be used."""
-        match = _TRACE_ID.fullmatch(id)
-        if match is None or not _CODE.fullmatch(code) or not self._readable():
+        match = names.TRACE.fullmatch(id)
+        if match is None or not names.CODE.fullmatch(code) or not self._readable():
             return None
         folder = self._folder(code)
         try:
@@ -236,24 +232,24 @@ class Store:
 
     def touch_trace(self, code: str, id: str) -> None:
         """Make a trace look young to collection."""
-        if _TRACE_ID.fullmatch(id):
+        if names.TRACE.fullmatch(id):
             _touch(self._folder(code) / f"{id}.json")
 
     def _folder(self, code: str) -> Path:
-        if not _CODE.fullmatch(code):
+        if not names.CODE.fullmatch(code):
             raise StoreError("the name of a folder of traces must be a digest in hexadecimal: this is a fault of incnb")
         return self.root / "traces" / code
 
     def _listed(self, folder: Path) -> list[tuple[int, str]]:
         try:
-            names = [path.name for path in folder.iterdir()]
+            listed = [path.name for path in folder.iterdir()]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise explain("a folder of traces cannot be listed", folder, error) from error
         found = []
-        for name in names:
-            if name.endswith(".json") and (match := _TRACE_ID.fullmatch(name[:-5])):
+        for name in listed:
+            if name.endswith(".json") and (match := names.TRACE.fullmatch(name[:-5])):
                 found.append((int(match[1]), name[:-5]))
         return found
 
@@ -274,7 +270,7 @@ class Store:
         return folder
 
     def _items(self, loop: str) -> Path:
-        if not _LOOP.fullmatch(loop):
+        if not names.LOOP.fullmatch(loop):
             raise StoreError("the name of a folder of items must be 32 hexadecimal digits: this is a fault of incnb")
         return self.root / "items" / loop
 

@@ -21,15 +21,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from incnb.store import files
+from incnb.store import files, names
 from incnb.store.disk import TRACE_LIMIT, Store
 
 SECONDS: Final = 5.0
 _REFERENCE: Final = re.compile(rb'"sha256":\s*"([0-9a-f]{64})"')
 _TITLE: Final = re.compile(rb'"title": ("(?:[^"\\\n]|\\.)*")')
-_SHA: Final = re.compile(r"[0-9a-f]{64}")
-_CODE: Final = re.compile(r"[0-9a-f]{8,128}")
-_LOOP: Final = re.compile(r"[0-9a-f]{32}")
 _TRACE: Final = re.compile(r"\d{12,18}-[0-9a-f]{16}\.json")
 _LIMIT: Final = 256 << 20
 
@@ -67,14 +64,14 @@ def survey(store: Store, seconds: float = SECONDS) -> Survey:
     for part in _entries(root / "blobs"):
         found.other += _size(part)
         for entry in _entries(Path(part.path)) if _is_folder(part) else ():
-            if _SHA.fullmatch(entry.name):
+            if names.BLOB.fullmatch(entry.name):
                 found.blobs[entry.name] = _size(entry)
             else:
                 found.other += _size(entry)
     for folder in _entries(root / "traces"):
         found.other += _size(folder)
         for entry in _entries(Path(folder.path)) if _is_folder(folder) else ():
-            if not (_TRACE.fullmatch(entry.name) and _CODE.fullmatch(folder.name)):
+            if not (_TRACE.fullmatch(entry.name) and names.CODE.fullmatch(folder.name)):
                 found.other += _size(entry)
                 continue
             if time.monotonic() > until:
@@ -86,7 +83,7 @@ def survey(store: Store, seconds: float = SECONDS) -> Survey:
             raw = raw or b""
             found.traces[folder.name, entry.name[:-5]] = Piece(_size(entry), _named(raw, found), _title(raw))
     for folder in _entries(root / "items"):
-        if _is_folder(folder) and _LOOP.fullmatch(folder.name):
+        if _is_folder(folder) and names.LOOP.fullmatch(folder.name):
             found.items[folder.name] = _loop(store, Path(folder.path), found, until)
         found.other += _size(folder)
     found.log = sum(_size(entry) for entry in _entries(root / "log"))
@@ -136,7 +133,7 @@ def blob_path(store: Store, name: str) -> Path:
 def remove_trace(store: Store, code: str, id: str) -> int:
     """Take out one trace; the bytes that are free now."""
     name = f"{id}.json"
-    if not (_CODE.fullmatch(code) and _TRACE.fullmatch(name)):
+    if not (names.CODE.fullmatch(code) and _TRACE.fullmatch(name)):
         return 0
     return _remove(store, store.root / "traces" / code, name)
 
@@ -144,7 +141,7 @@ def remove_trace(store: Store, code: str, id: str) -> int:
 def remove_items(store: Store, loop: str) -> int:
     """Take out all items of a loop; the bytes that are free now."""
     folder = store.root / "items" / loop
-    if not _LOOP.fullmatch(loop):
+    if not names.LOOP.fullmatch(loop):
         return 0
     freed = sum(_remove(store, folder, entry.name) for entry in list(_entries(folder)))
     with suppress(OSError):
@@ -154,7 +151,7 @@ def remove_items(store: Store, loop: str) -> int:
 
 def remove_blob(store: Store, name: str) -> int:
     """Take out one blob; the bytes that are free now."""
-    return _remove(store, store.root / "blobs" / name[:2], name) if _SHA.fullmatch(name) else 0
+    return _remove(store, store.root / "blobs" / name[:2], name) if names.BLOB.fullmatch(name) else 0
 
 
 def _remove(store: Store, folder: Path, name: str) -> int:

@@ -241,11 +241,12 @@ def test_an_accept_that_waits_is_asked_for(shells: Shells) -> None:
 
 
 def test_an_accept_from_a_row_where_nothing_differs_accepts_no_later_edit(shells: Shells) -> None:
-    from incnb.engine.actions import CannotBe, act
+    from incnb.engine.accepted import Refused
+    from incnb.engine.actions import act
 
     shell = shells()
     shell.cell("x = 1", "--name 'the one'")
-    with pytest.raises(CannotBe, match=r"nothing that it relied on differs .* accept 'the one' --reason") as refused:
+    with pytest.raises(Refused, match=r"nothing that it relied on differs .* accept 'the one' --reason") as refused:
         act(session_of(shell), "accept", "title the one", "looks fine")
     assert "\n" not in str(refused.value)
     assert rows(session_of(shell))[0].asked == ()
