@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from incnb.analysis import mentions
-from incnb.analysis.changes import may_change
+from incnb.analysis.changes import changed_names, may_change
 from incnb.analysis.definitions import is_rerun, names_at_definition
 from incnb.analysis.plainly import HARMLESS, is_certain, magic_of, only_looks, stored_names
 from incnb.analysis.records import read_of
@@ -163,6 +163,9 @@ class Makers:
     def touched(self, tree: ast.Module) -> set[Place]:
         """The names that a cell may change in place, as far as words tell."""
         found: set[Place] = set()
+        defined = self.definitions.keys()
+        own = {name for statement in tree.body if not is_certain(statement) for name in stored_names(statement)}
+        own -= {name for statement in tree.body for name in plainly_made(statement)}
         for statement in tree.body:
             if isinstance(statement, _IN_PLACE) or only_looks(statement):
                 continue
@@ -170,13 +173,11 @@ class Makers:
             if magic is not None and magic not in HARMLESS:
                 found |= {place for place in self.of if not place[0]}
                 continue
-            words = mentions(statement)
-            reached = self.reach(words)
-            changes = may_change(statement) or any(
-                may_change(self.definitions[name]) for name in reached & self.definitions.keys()
-            )
-            if changes:
-                found |= {("", name) for name in reached if ("", name) in self.of and name not in self.definitions}
+            reached = self.reach(mentions(statement))
+            named = changed_names(statement)
+            if named is None or named & own or any(may_change(self.definitions[n]) for n in reached & defined):
+                named = reached  # by another name, or by a function
+            found |= {("", name) for name in named - defined if ("", name) in self.of}
         found -= {("", name) for name in self.imports}
         return self.aliases.of(found)
 
@@ -249,6 +250,14 @@ class Makers:
         made = tuple((name, self.at(("", name))) for name in sorted(words) if ("", name) in self.of)
         before = self.at(place)
         self.of[place] = "configured", before, ast.dump(statement), made
+
+
+def plainly_made(statement: ast.stmt) -> set[str]:
+    """The name that a statement binds to an object that nobody else holds."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict | ast.List | ast.Set | ast.Constant):
+        if all(isinstance(part, ast.Constant) for part in ast.iter_child_nodes(statement.value) if isinstance(part, ast.expr)):
+            return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+    return set()
 
 
 def names_of(tree: ast.Module) -> set[str]:

@@ -123,12 +123,16 @@ class World:
         self._bind(seen, doubt)
         self.makers.begins(seen.tree, made_by)
         touched = self.makers.ran(seen.tree, made_by) if not is_quiet(seen.tree) else set()
-        last = last or {}
+        last, own = last or {}, names_of(seen.tree)
         for place in touched | places.patched(last):
-            if not place[0] and type(self.shadow.main.names.get(place[1])) in ATOMS:
+            known = self.shadow.main.names
+            if not place[0] and place[1] in known and type(known[place[1]]) in ATOMS:
                 continue
             self._changed(place)
-            self._doubts[place] = maybe if not place[0] else doubt
+            if place[0] or place[1] in own:
+                self._doubts[place] = doubt
+            else:
+                self._doubts.setdefault(place, maybe)
         for what in {str(entry["what"]) for entry in last.get("ambient", [])}:
             self._doubts[AMBIENT, what] = doubt
         words = self.makers.reach(mentions(seen.tree))
