@@ -89,7 +89,8 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     from incnb.engine.options import OptionError
     from incnb.engine.recorded import latest
     from incnb.engine.shadow import Shadow
-    from incnb.engine.world import World, is_quiet
+    from incnb.engine.turns import is_quiet
+    from incnb.engine.world import World
     from incnb.explain.plan import Plan
     from incnb.store import Store
 

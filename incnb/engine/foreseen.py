@@ -24,7 +24,8 @@ from incnb.engine.marks import pending_marks
 from incnb.engine.options import Options
 from incnb.engine.replay import blobs
 from incnb.engine.tracked import Tracked, never, own_trace
-from incnb.engine.world import HOLDS, Doubt, World
+from incnb.engine.turns import Doubt
+from incnb.engine.world import HOLDS, World
 from incnb.model import Cell, Code, Dependency, Kind, Outlook, Reason, Status
 from incnb.outputs import files
 from incnb.store import Store, StoredTrace, StoreError
