@@ -20,7 +20,7 @@ from incnb.model import IncnbError
 __all__ = ["Mistake", "Verb", "main"]
 
 #: The modules of verbs, in the order of `incnb --help`.
-MODULES = ("asking",)
+MODULES = ("running", "asking")
 
 _STORE = """
 The store is INCNB_STORE, or the user's cache folder.
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         getattr(stream, "reconfigure", lambda **how: None)(errors="backslashreplace")
     try:
         try:
-            parsed = _parser().parse_args(arguments)
+            words = sys.argv[1:] if arguments is None else arguments
+            # its value stands behind a sign: what follows it is a notebook
+            parsed = _parser().parse_args(["--verify=1" if word == "--verify" else word for word in words])
             status: int = parsed.follow(parsed)
         finally:
             if sys.stdout is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
@@ -11,7 +12,7 @@ from incnb.batch.orders import Orders
 from incnb.engine import scene
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import cell_key
-from incnb.engine.options import Options
+from incnb.engine.options import Options, parse
 from incnb.engine.session import Session
 from incnb.model import Decision
 from incnb.notebook import footer
@@ -22,12 +23,24 @@ from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
 
 _loaded: dict[int, Extension] = {}
+_ordered: dict[int, Orders] = {}  # of a batch run, which stand when the notebook unloads incnb and loads it again
 
 
 def load(shell: Any) -> None:
     """Put incnb onto a shell; a second call changes nothing."""
     if id(shell) not in _loaded:
-        _loaded[id(shell)] = Extension(shell)
+        extension = _loaded[id(shell)] = Extension(shell)
+        if id(shell) in _ordered:
+            extension.follow(_ordered[id(shell)])
+
+
+def order(shell: Any, orders: Orders) -> Extension:
+    """What a batch run wants of this shell, from here on."""
+    _ordered[id(shell)] = orders
+    load(shell)
+    extension = _loaded[id(shell)]
+    extension.follow(orders)
+    return extension
 
 
 def unload(shell: Any) -> None:
@@ -85,6 +98,16 @@ class Extension:
             self.shell.magics_manager.magics[kind].pop("incremental", None)
         for name, handler in self._handlers.items():
             self.shell.kernel.shell_handlers[name] = handler
+
+    def follow(self, orders: Orders) -> None:
+        """Track every cell as a batch run wants it."""
+        self.orders = orders
+        self.tracker.auto = parse(orders.options, Options())
+        session, fraction = self.session, orders.verify
+        session.path, session.report_to = orders.notebook, orders.report
+        if fraction is not None:
+            # numbers of our own, not of the user's generator; other cells in every session
+            session.verify = lambda key: Random(f"{session.id} {key}").random() < fraction
 
     @property
     def attended(self) -> bool:

@@ -10,20 +10,16 @@ from typing import Any
 
 from incnb.batch.orders import Orders
 from incnb.engine.options import Options, parse
+from incnb.model import IncnbError
 from incnb.notebook import extension as extensions
 
 
 def begin(shell: Any, text: str) -> None:
-    """Follow orders from here on. Raises `OptionError` for options that do not exist."""
+    """Follow orders from here on. Raises `IncnbError` where they cannot be followed."""
     orders = Orders.read(text)
-    parse(orders.options, Options())
-    extensions.load(shell)
-    extension = extensions.extension_of(shell)
-    assert extension is not None
-    extension.orders = orders
-    extension.tracker.auto = allowed(orders, "")
-    session = extension.session
-    session.path, session.report_to = orders.notebook, orders.report
+    allowed(orders, "")  # or it is an error before anything is changed
+    if not extensions.order(shell, orders).tracker.enabled:
+        raise IncnbError("the environment says INCNB=off")
 
 
 def allowed(orders: Orders, line: str) -> Options:
