@@ -32,6 +32,7 @@ def load(shell: Any) -> None:
         extension = _loaded[id(shell)] = Extension(shell)
         if id(shell) in _ordered:
             extension.follow(_ordered[id(shell)])
+            extension.again = True
 
 
 def order(shell: Any, orders: Orders) -> Extension:
@@ -40,6 +41,7 @@ def order(shell: Any, orders: Orders) -> Extension:
     load(shell)
     extension = _loaded[id(shell)]
     extension.follow(orders)
+    extension.again = False
     return extension
 
 
@@ -70,6 +72,7 @@ class Extension:
         self.panels = Panels(self)
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
+        self.again = False  # whether its session knows only a part of that run
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)

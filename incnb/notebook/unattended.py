@@ -6,12 +6,18 @@ IPython's extension manager: a notebook that says `%load_ext incnb` itself must 
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+from json import dumps
+from pathlib import Path
 from typing import Any
 
 from incnb.batch.orders import Orders
 from incnb.engine.options import Options, parse
+from incnb.engine.union import log_union, union_of
 from incnb.model import IncnbError
 from incnb.notebook import extension as extensions
+from incnb.store import StoreError
 
 
 def begin(shell: Any, text: str) -> None:
@@ -28,4 +34,12 @@ def allowed(orders: Orders, line: str) -> Options:
 
 
 def end(extension: Any) -> None:
-    """The last cell has run."""
+    """The last cell has run: say what all of them relied on. Nothing is said where that cannot be told."""
+    orders, session = extension.orders, extension.session
+    union = union_of(session)
+    if extension.again:
+        union = replace(union, against=(*union.against, "incnb was loaded anew by the notebook"))
+    with suppress(StoreError):  # then a refresher does not know this run
+        log_union(session, union)
+    if orders.union:
+        Path(orders.union).write_text(dumps(union.to_dict()), "utf-8")
