@@ -90,6 +90,7 @@ class Capture:
         self._try(self._hook_stream, "stderr")
         self._try(self._hook_publisher)
         self._try(self._hook_results)
+        self._try(self._hook_tracebacks)
 
     @property
     def noted(self) -> int:
@@ -274,6 +275,19 @@ class Capture:
 
             self._undo.append(restore)
             sys.displayhook = noting_hook
+
+    def _hook_tracebacks(self) -> None:
+        """A cell that succeeds may show one all the same (a `__repr__` that raises), as a message of its own kind."""
+        if getattr(self._shell, "kernel", None) is None:
+            return  # where it is text like any other
+        show = self._shell._showtraceback
+
+        def noting_show(*args: Any, **kwargs: Any) -> Any:
+            if self._on:
+                self._fail("it shows the traceback of an error that it does not end with")
+            return show(*args, **kwargs)
+
+        self._shadow(self._shell, "_showtraceback", noting_show)
 
     def _shadow(self, owner: Any, name: str, ours: Callable[..., Any]) -> None:
         own = vars(owner)
