@@ -11,10 +11,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import incnb
-from incnb.batch.terminal import BROKEN_PIPE, NO_ANSWER, Mistake, hush, tell
+from incnb.batch.terminal import BROKEN_PIPE, NO_ANSWER, NOT_THERE, Mistake, hush, tell
 from incnb.model import IncnbError
 
 __all__ = ["Mistake", "Verb", "main"]
@@ -66,8 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as every other mistake is told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOT_THERE, f"{self.prog}: {message} ({self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "incnb",
         description="What incnb does with the cells of your notebooks, and why.",
         epilog=_STORE,

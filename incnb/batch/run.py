@@ -45,6 +45,7 @@ class Outcome:
     interrupted: bool = False
     told: tuple[str, ...] = ()
     written: Path | None = None
+    begun: int = 0  # cells that began to run
 
 
 @dataclass(eq=False)
@@ -208,6 +209,7 @@ def _execute(
         running.ended,
         tuple(told),
         written,
+        running.number,
     )
 
 

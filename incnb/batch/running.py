@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import warnings
@@ -178,16 +179,17 @@ def _lines(target: Target, outcome: Outcome) -> list[str]:
         told.append(f"incnb: {target.shown} ran without incnb, nothing was reused: {outcome.plainly}")
     told += [f"incnb: {line}" for line in telling.mismatches(outcome)]
     if outcome.interrupted:
-        told.append(f"incnb: {target.shown} was interrupted; the cells that had finished are kept")
+        kept = "; the cells that had finished are kept" if outcome.begun else ""
+        told.append(f"incnb: {target.shown} was interrupted{kept}")
     elif outcome.error:
         alone = outcome.error == outcome.brief
         told.append(f"incnb: {outcome.error}" if alone else outcome.error)
         if not alone:
             told.append(f"incnb: {target.shown} failed in {outcome.brief}")
-    if (outcome.error or outcome.interrupted) and target.written.exists():
-        told.append(f"incnb: nothing was written; {target.written.name} is as it was")
-    elif outcome.error or outcome.interrupted:
-        told.append(f"incnb: nothing was written to {target.written.name}")
+    if (outcome.error or outcome.interrupted) and outcome.begun:
+        name = os.path.relpath(target.written)
+        there = target.written.exists()
+        told.append(f"incnb: nothing was written; {name} is as it was" if there else f"incnb: {name} was not written")
     return told
 
 
@@ -196,26 +198,23 @@ def _account(parsed: argparse.Namespace, asked: Sequence[Target], outcomes: Sequ
     from incnb.batch import account
 
     status = 0
-    if len(outcomes) > 1:
-        show(telling.table([one.shown for one in asked], outcomes))
+    text = ""
     try:
+        if parsed.html is not None:
+            account.pages(parsed.html, outcomes)
         if parsed.report is not None:
             from json import dumps
 
             text = dumps(account.report(outcomes), indent=1)
-            if parsed.report == "-":
-                show([text])
-            else:
+            if parsed.report != "-":
                 write(parsed.report, text + "\n")
     except Mistake as error:
         tell(f"incnb: {error}")
         status = NO_ANSWER
-    try:
-        if parsed.html is not None:
-            account.pages(parsed.html, outcomes)
-    except Mistake as error:
-        tell(f"incnb: {error}")
-        status = NO_ANSWER
+    if parsed.report == "-":
+        show([text])
+    elif len(outcomes) > 1:
+        show(telling.table([one.shown for one in asked], outcomes))
     return status
 
 

@@ -82,7 +82,7 @@ def _folder(out: str, several: int) -> Path | None:
         return path
     if several < 2 and not out.endswith(("/", os.sep)):
         return None
-    if path.exists():
+    if path.exists() or path.suffix == ".ipynb":
         raise Mistake(f"-o {out} is a file; for {several} notebooks it must be a folder")
     try:
         path.mkdir(parents=True)
