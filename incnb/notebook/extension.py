@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
-from incnb.batch.orders import Orders
+from incnb.batch.orders import Orders, switched_off
 from incnb.engine import scene
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import cell_key
@@ -57,7 +56,7 @@ class Extension:
         self.panels = Panels(self)
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
-        self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
+        self.tracker.enabled = not switched_off()
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)
         shell.ast_transformers.append(self.tracker)
