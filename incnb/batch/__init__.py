@@ -1,1 +1,1 @@
-"""What works without a kernel: the command line, on what the store has recorded."""
+"""Notebooks executed and asked about from outside: the command line, and what other tools of Jupyter run them with."""

@@ -8,12 +8,16 @@ from json import dumps
 from incnb.model import Decision
 
 
-def write_report(decision: Decision) -> str | None:
-    """Append the decision to the file that `INCNB_REPORT` names; one line of explanation where that fails."""
-    path = os.environ.get("INCNB_REPORT")
-    if not path:
-        return None
+def write_report(decision: Decision, also: str = "") -> str | None:
+    """Append the decision to the file that `INCNB_REPORT` names, and to another one; a line of explanation where that
+    fails.
+    """
     line = dumps(decision.to_dict(), ensure_ascii=False) + "\n"
+    told = [_append(path, line) for path in (os.environ.get("INCNB_REPORT"), also) if path]
+    return next((problem for problem in told if problem), None)
+
+
+def _append(path: str, line: str) -> str | None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:

@@ -72,6 +72,7 @@ class Session:
         self.seeded = Seeded(self.namespace)
         self._trees: list[ast.AST] = []
         self._said: set[str] = set()
+        self.path = self.report_to = ""  # as a batch run tells: the notebook, and a file for the decisions
         self.current: Tracked | None = None
         self.raw_cell, self.off, self.faults = "", False, 0
         self._index = 0
@@ -84,7 +85,7 @@ class Session:
 
     @property
     def notebook(self) -> str:
-        return notebook_path(self.namespace)
+        return self.path or notebook_path(self.namespace)
 
     # -- doors
 
@@ -160,7 +161,7 @@ class Session:
         except BaseException as error:
             self._fault(error, tracked)
         self.decisions.append(decision)
-        problem = write_report(decision)
+        problem = write_report(decision, self.report_to)
         if problem and problem not in self._said:
             self._said.add(problem)
             self.say(problem)

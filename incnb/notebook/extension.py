@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
+from incnb.batch.orders import Orders
 from incnb.engine import scene
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import cell_key
@@ -51,10 +52,11 @@ class Extension:
             shell, self._tell, self._say, lazy=isinstance(getattr(kernel, "shell_handlers", None), dict)
         )
         self.enquiries = Enquiries(self.session)
-        self.session.progress = lambda quiet: shower(shell, quiet=quiet)
+        self.session.progress = lambda quiet: shower(shell, quiet=quiet, unattended=self.orders is not None)
         scene.present(self.session)
         self.panels = Panels(self)
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
+        self.orders: Orders | None = None  # of a batch run
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)
@@ -84,6 +86,11 @@ class Extension:
         for name, handler in self._handlers.items():
             self.shell.kernel.shell_handlers[name] = handler
 
+    @property
+    def attended(self) -> bool:
+        """Whether a person sits at the notebook."""
+        return self.orders is None and footer.attended(self.shell)
+
     def status(self) -> str:
         if not self.tracker.enabled:
             return "incnb is off (INCNB=off)"
@@ -111,7 +118,7 @@ class Extension:
             self._say(f"incnb: a fault of its own, your cell is not affected: {type(error).__name__}: {error}")
 
     def _tell(self, decision: Decision, options: Options) -> None:
-        footer.show(self.shell, decision, quiet=options.quiet)
+        footer.show(self.shell, decision, quiet=options.quiet, unattended=self.orders is not None)
         self.panels.told(cell_key(decision.cell.id, decision.cell.title))
 
     def _say(self, text: str) -> None:

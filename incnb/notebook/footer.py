@@ -18,19 +18,22 @@ _COLOURS = {
 }
 
 
-def mode(shell: Any) -> str:
-    """`off`, `changes` or `all`: as `INCNB_FOOTER` says, else all where a person looks on and off in a batch run."""
+def mode(shell: Any, *, unattended: bool = False) -> str:
+    """`off`, `changes` or `all`: as `INCNB_FOOTER` says, else all where a person looks on and off in a batch run.
+
+    `unattended`: it is known that nobody does, whatever the front end sends.
+    """
     asked = os.environ.get("INCNB_FOOTER", "").strip().lower()
     if asked in ("off", "changes", "all"):
         return asked
     if getattr(shell, "kernel", None) is None:
         return "all" if getattr(shell, "pt_app", None) is not None else "off"
-    return "all" if attended(shell) else "off"
+    return "all" if not unattended and attended(shell) else "off"
 
 
 def attended(shell: Any) -> bool:
     """Whether a person sits at a notebook: their front ends send the id of the cell; nbclient, nbconvert and papermill
-    do not.
+    send none by themselves.
     """
     try:
         parent = shell.kernel.get_parent("shell")
@@ -39,9 +42,9 @@ def attended(shell: Any) -> bool:
     return bool((parent or {}).get("metadata", {}).get("cellId"))
 
 
-def show(shell: Any, decision: Decision, *, quiet: bool) -> None:
+def show(shell: Any, decision: Decision, *, quiet: bool, unattended: bool = False) -> None:
     """Display the footer of one decision, if it is wanted."""
-    wanted = mode(shell)
+    wanted = mode(shell, unattended=unattended)
     reused = decision.status in (Status.REUSED, Status.CUTOFF)
     if quiet or wanted == "off" or (wanted == "changes" and reused):
         return

@@ -8,14 +8,16 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.display import display
 
+from incnb.batch.orders import END
 from incnb.engine.options import OptionError, Options, parse
-from incnb.notebook import verbs
+from incnb.notebook import unattended, verbs
 from incnb.notebook.panel import Panel
 from incnb.notebook.shown import show
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
+END_VERB = END.partition(" ")[2]
 VERBS = ("on", "off", *verbs.USAGE, "panel")
 
 
@@ -60,7 +62,16 @@ class IncMagics(Magics):
         """
         verb, _, rest = line.strip().partition(" ")
         tracker = self._extension.tracker
-        if verb == "on":
+        orders = self._extension.orders
+        if verb in ("on", "off") and orders is not None:
+            # what a run orders stands over what the notebook says
+            try:
+                tracker.auto = unattended.allowed(orders, rest if verb == "on" else "")
+            except OptionError as error:
+                raise UsageError(f"incnb: {error}") from None
+        elif line.strip() == END_VERB and orders is not None:
+            unattended.end(self._extension)
+        elif verb == "on":
             try:
                 tracker.auto = parse(rest, Options())
             except OptionError as error:

@@ -29,7 +29,6 @@ from incnb.engine import actions
 from incnb.engine.rows import asked, ordered, pinned, row, rows
 from incnb.explain import static_table
 from incnb.model import Code, IncnbError, Reason
-from incnb.notebook import footer
 from incnb.outputs import leftovers
 from incnb.outputs.pending import of_our_own
 
@@ -87,7 +86,7 @@ class Panel:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         data = self._standing()
-        if footer.attended(self._extension.shell):
+        if self._extension.attended:
             widget, problem = self._shown()
             if widget is not None:
                 data[WIDGET_MIME] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}

@@ -25,9 +25,9 @@ _numbers = itertools.count()
 _STYLE = "font-size:85%;opacity:.85;white-space:pre;font-family:monospace"
 
 
-def shower(shell: Any, *, quiet: bool = False) -> Show | None:
+def shower(shell: Any, *, quiet: bool = False, unattended: bool = False) -> Show | None:
     """What shows the line of one loop, for `engine.progress.Progress`; None = nobody is to see it."""
-    if quiet or footer.mode(shell) == "off":
+    if quiet or footer.mode(shell, unattended=unattended) == "off":
         return None
     if getattr(shell, "kernel", None) is not None:
         return _in_notebook(shell)
