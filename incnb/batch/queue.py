@@ -95,6 +95,7 @@ class Tally:
     last: float | None = None  # when its last success began
     failures: int = 0  # in a row
     not_before: float = 0.0
+    tried: float = 0.0  # when its last run ended, whatever came of it
     skipped: str = ""
     report: dict[str, Any] | None = None
     known: bool = False  # whether the file of an earlier process was read
@@ -156,8 +157,10 @@ class Queue:
         """Somebody else ran a key: it is as old as that run, and nothing it failed of before holds it back."""
         with self._changed:
             tally = self._tallies.setdefault(key, Tally())
-            tally.last = max(when, tally.last or when)
-            tally.failures, tally.not_before, tally.skipped, tally.dirty = 0, 0.0, "", True
+            if key in self._running or when <= max(tally.last or 0.0, tally.tried):
+                return
+            tally.last, tally.dirty = when, True
+            tally.failures, tally.not_before, tally.skipped = 0, 0.0, ""
             self._changed.notify_all()
 
     def check(self) -> None:
@@ -301,7 +304,7 @@ class Queue:
                 else:
                     tally.failures += 1
                     tally.not_before = self._clock() + min(LONGEST, BACK_OFF * 2.0 ** min(tally.failures - 1, 30))
-                tally.skipped = refused
+                tally.skipped, tally.tried = refused, self._clock()
                 tally.report = tally.report if refused else report.to_dict()
                 tally.dirty = True
         if not cancelled.is_set():
@@ -338,8 +341,8 @@ class Queue:
                     continue
                 tally.count += found.count
                 tally.last = max(filter(None, (tally.last, found.last)), default=None)
-                if not tally.failures:
-                    tally.failures, tally.not_before = found.failures, found.not_before
+                if found.tried >= (tally.last or 0.0):
+                    tally.failures, tally.not_before, tally.tried = found.failures, found.not_before, found.tried
                 tally.report = tally.report or found.report
 
     def _save(self) -> None:
@@ -370,7 +373,7 @@ class Queue:
 
 
 def _line(key: str, tally: Tally) -> bytes:
-    names = ("count", "last", "failures", "not_before", "report")
+    names = ("count", "last", "failures", "not_before", "tried", "report")
     return json.dumps({"v": _FORMAT, "key": key, **{name: getattr(tally, name) for name in names}}).encode()
 
 
@@ -383,6 +386,7 @@ def _state(path: Path | None, key: str) -> Tally | None:
         count, last, failures = int(data["count"]), data["last"], int(data["failures"])
         last = float(last) if last is not None else None
         report = data["report"] if isinstance(data["report"], dict) else None
-        return Tally(max(0, count), last, max(0, failures), float(data["not_before"]), "", report)
+        waits, tried = float(data["not_before"]), float(data["tried"])
+        return Tally(max(0, count), last, max(0, failures), waits, tried, "", report)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

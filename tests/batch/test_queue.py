@@ -390,7 +390,10 @@ def test_a_run_by_somebody_else_ends_what_holds_a_key_back(make: Make, work: Wor
     notify(queue, 1)
     assert queue.drain(BOUND)
     work.error = None
-    queue.ran("a", clock.now)
+    queue.ran("a", clock.now - 1)  # that was before it was refused
+    queue.check()
+    assert queue.drain(BOUND) and len(work.runs) == 1
+    queue.ran("a", clock.now + 1)
     queue.check()
     assert queue.drain(BOUND) and len(work.runs) == 2 and count(queue) == 0
 
