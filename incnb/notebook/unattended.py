@@ -6,11 +6,16 @@ IPython's extension manager: a notebook that says `%load_ext incnb` itself must 
 
 from __future__ import annotations
 
+from contextlib import suppress
+from json import dumps
+from pathlib import Path
 from typing import Any
 
 from incnb.batch.orders import Orders
 from incnb.engine.options import Options, parse
+from incnb.engine.union import log_union, union_of
 from incnb.notebook import extension as extensions
+from incnb.store import StoreError
 
 
 def begin(shell: Any, text: str) -> None:
@@ -32,4 +37,10 @@ def allowed(orders: Orders, line: str) -> Options:
 
 
 def end(extension: Any) -> None:
-    """The last cell has run."""
+    """The last cell has run: say what all of them relied on. Nothing is said where that cannot be told."""
+    orders, session = extension.orders, extension.session
+    union = union_of(session)
+    with suppress(StoreError):  # then a refresher does not know this run
+        log_union(session, union)
+    if orders.union:
+        Path(orders.union).write_text(dumps(union.to_dict()), "utf-8")
