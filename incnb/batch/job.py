@@ -47,8 +47,8 @@ def main() -> int:
     try:
         known = Orders(notebook=str(path), options=orders["options"])
         done = execute(path, None, known, lambda decision: tell({"decision": decision}))
-    except BaseException as error:  # it is told, and there is nobody above
-        tell({"end": True, "error": shorten(f"{type(error).__name__}: {error}")})
+    except BaseException as fault:  # it is told, and there is nobody above
+        tell({"end": True, "error": shorten(f"{type(fault).__name__}: {fault}")})
         return 1
     error = next((line for line in reversed(done.error.splitlines()) if line.strip()), "")
     tell({"end": True, "error": shorten(error), "plainly": done.plainly, "seconds": done.seconds})

@@ -113,7 +113,8 @@ Job = Callable[[str, threading.Event], Report]
 class Queue:
     """Counts changes of keys and has `job(key, cancelled)` done for them, one after the other, on its own thread.
 
-    `folder` keeps the counts. `told(event, key, about)` hears on the queue's thread of `start`, `end`, `skip`, `full`.
+    `folder` keeps the counts, once `make` has made it. `told(event, key, about)` hears on the queue's thread of
+    `start`, `end`, `skip`, `full`.
     """
 
     def __init__(
@@ -122,13 +123,14 @@ class Queue:
         thresholds: Thresholds | None = None,
         *,
         folder: Path | None = None,
+        make: Callable[[Path], object] = make_private,
         clock: Callable[[], float] = time.time,
         told: Callable[[str, str, dict[str, Any]], None] = lambda event, key, about: None,
         limit: int = LIMIT,
         every: float = EVERY,
     ):
         self._job, self._thresholds = job, thresholds or Thresholds()
-        self._folder, self._clock, self._told = folder, clock, told
+        self._folder, self._make, self._clock, self._told = folder, make, clock, told
         self._limit, self._every = limit, every
         self._changed = threading.Condition(threading.Lock())
         self._tallies: dict[str, Tally] = {}
@@ -357,12 +359,12 @@ class Queue:
                 self._tallies[key].dirty = False
         try:
             if moved:
-                make_private(self._folder)
+                self._make(self._folder)
             for key, line in moved.items():
                 path = self._file(key)
                 assert path is not None
                 write_whole(path, line)
-        except OSError:
+        except (OSError, IncnbError):
             return
 
     def adopt(self, key: str) -> None:

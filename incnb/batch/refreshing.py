@@ -22,9 +22,8 @@ from typing import Any, Final
 import xxhash
 
 from incnb.batch.queue import Refused, Report
-from incnb.batch.relied import FILES, relied
+from incnb.batch.relied import FILES, beside, relied
 from incnb.store import Store
-from incnb.store.place import make_private
 
 #: Seconds that a run has to end by itself when it is cancelled; the job itself ends its kernel before that.
 PATIENCE: Final = 8.0
@@ -63,8 +62,7 @@ class Refresh:
 
     @contextmanager
     def _alone(self, notebook: str) -> Iterator[None]:
-        folder = self._store.root / "refresher"
-        make_private(folder)
+        folder = beside(self._store)
         name = xxhash.xxh3_128_hexdigest(notebook.encode("utf-8", "surrogateescape"))
         with (folder / f"{name}.lock").open("ab") as file:
             try:
@@ -80,7 +78,7 @@ class Refresh:
         environment = {name: value for name, value in self._environment.items() if name not in _NOT_HANDED_ON}
         environment["INCNB_STORE"] = str(self._store.root)
         process = subprocess.Popen(
-            [sys.executable, "-m", "incnb.batch.job"],
+            [sys.executable, "-P", "-m", "incnb.batch.job"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -32,6 +32,7 @@ from incnb.engine.union import TYPE, Union
 from incnb.fingerprint.origin import file_origin
 from incnb.model import Code, Dependency, Kind
 from incnb.store import Store
+from incnb.store.place import make_private, prepare
 
 #: The word that lets files be written again; the others are those of a cell's `--allow`.
 FILES: Final = "files"
@@ -94,7 +95,8 @@ class Against:
 
 @dataclass(frozen=True, slots=True)
 class Relied:
-    """What is known of one notebook. `sessions`: of the runs that this was read from, with the time of their latest."""
+    """What is known of one notebook. `sessions`: of its runs, each with the time of its latest; `named`: as the log
+    calls it."""
 
     notebook: str
     cwd: str
@@ -102,6 +104,7 @@ class Relied:
     unwatchable: tuple[str, ...] = ()
     against: tuple[Against, ...] = ()
     sessions: dict[str, float] = field(default_factory=dict)
+    named: str = ""
 
     def refusal(self, allow: Iterable[str]) -> str:
         """Why the notebook is not run unattended; empty if it may be."""
@@ -109,6 +112,18 @@ class Relied:
         left = [str(one) for one in self.against if one.word not in allowed]
         more = f"; and {len(left) - 1} more" if len(left) > 1 else ""
         return f"{left[0]}{more}" if left else ""
+
+
+def beside(store: Store) -> Path:
+    """The folder beside the log in which a refresher keeps what it counted and saw.
+
+    Made with the store around it, which would take a folder that somebody else began for a stranger's. Raises
+    `StoreError` and `OSError`.
+    """
+    prepare(store.root)
+    folder = store.root / "refresher"
+    make_private(folder)
+    return folder
 
 
 def grown(identity: str) -> str:
@@ -138,7 +153,9 @@ def relied(store: Store, notebook: Path, records: Sequence[dict[str, Any]] | Non
     if union is not None:
         titles = {cell.title for cell in known}
         against += [one for one in _of_union(union, made) if not one.cell or one.cell in titles]
-    return Relied(str(notebook), cwd, made.all(), tuple(made.unwatchable), tuple(dict.fromkeys(against)), sessions)
+    named = str(runs[-1].get("notebook", "")) if runs else str(notebook)
+    unseen = tuple(made.unwatchable)
+    return Relied(str(notebook), cwd, made.all(), unseen, tuple(dict.fromkeys(against)), sessions, named)
 
 
 def _read(store: Store, cell: Known, made: _Things) -> list[Against]:

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import xxhash
 
-from incnb.batch.relied import Relied, Thing, grown, relied
+from incnb.batch.relied import Relied, Thing, beside, grown, relied
 from incnb.dependencies import file, source
 from incnb.dependencies.bindings import Resolved
 from incnb.engine.history import History
@@ -33,7 +33,6 @@ from incnb.fingerprint import files
 from incnb.model import IncnbError, Kind
 from incnb.store import Store, StoreError
 from incnb.store.files import read_limited, write_whole
-from incnb.store.place import make_private
 
 EVERY: Final = 60.0
 #: ms: events that come together, and the quiet that ends them.
@@ -90,17 +89,18 @@ class Watcher:
 
     # -- its life
 
-    def start(self) -> None:
-        """Begin to watch. Raises `Unwatched` without watchfiles."""
+    def start(self, *, watch: bool = True) -> None:
+        """Begin to watch; without `watch`, look once. Raises `Unwatched` without watchfiles."""
+        if not watch:
+            self.reload()
+            return
         try:
             import watchfiles  # noqa: F401
         except ImportError:
             raise Unwatched(NEEDS) from None
         self._stop.clear()
         self.reload()
-        # before the first look: what happens from here on is told
         self._aim()
-        self.look()
         self._thread = threading.Thread(target=self._work, name="IPython incnb watcher", daemon=True)
         self._thread.start()
 
@@ -112,6 +112,8 @@ class Watcher:
             self._thread.join(5)
         for eye in self._eyes:
             eye.close()
+        for eye in self._eyes:
+            eye.join(2)
         self._eyes, self._watched = [], {}
 
     def _work(self) -> None:
@@ -267,7 +269,7 @@ class Watcher:
         reason, titles = f"{thing.name} is gone", []
         try:
             for cell_id, title in thing.readers:
-                mark(history, str(one.path), cell_id, title, hard=False, reason=reason)
+                mark(history, one.known.named, cell_id, title, hard=False, reason=reason)
                 titles.append(title)
         except StoreError as error:
             return f"its readers could not be marked: {error}"
@@ -289,8 +291,8 @@ class Watcher:
     def _keep(self, name: str, one: Notebook) -> None:
         things = {f"{thing.kind} {thing.locator}" for thing in one.known.things} | {"notebook"}
         one.seen = {what: fp for what, fp in one.seen.items() if what in things}
-        with suppress(OSError):
-            make_private(self._file(name).parent)
+        with suppress(OSError, StoreError):
+            beside(self._store)
             write_whole(self._file(name), json.dumps(one.seen).encode("utf-8", "surrogatepass"))
 
 
@@ -338,6 +340,9 @@ class _Eye:
 
     def close(self) -> None:
         self._stop.set()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
 
     def _work(self) -> None:
         from watchfiles import watch
