@@ -131,7 +131,7 @@ def seen(path: Path) -> dict[str, Any]:
     data["metadata"].pop("papermill", None)
     for states in data["metadata"].get("widgets", {}).values():
         # the order is that of the ids
-        states["state"] = sorted(re.sub(r"\bid-\d+", "ID", json.dumps(one)) for one in states["state"].values())
+        states["state"] = sorted(re.sub(r"id-\d+", "ID", json.dumps(one)) for one in states["state"].values())
     found: dict[str, Any] = {"metadata": data["metadata"], "format": [data["nbformat"], data["nbformat_minor"]]}
     # papermill raises at its end for an error that a tag allows, and says so in two cells of its own
     cells = [one for one in data["cells"] if "papermill-error-cell-tag" not in one["metadata"].get("tags", [])]
@@ -167,7 +167,9 @@ def _numbered(told: Any, names: dict[str, str]) -> Any:
     """With ids that are made up anew in each run replaced by numbers in their order."""
 
     def number(text: str) -> str:
-        return re.sub(r"\b[0-9a-f]{32}\b", lambda m: names.setdefault(m[0], f"id-{len(names)}"), text)
+        return re.sub(
+            r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])", lambda m: names.setdefault(m[0], f"id-{len(names)}"), text
+        )
 
     if isinstance(told, dict):
         return {number(key): _numbered(value, names) for key, value in told.items()}
