@@ -43,6 +43,7 @@ class Incremental(_Client):
     plainly: str = ""
     decisions: list[dict[str, Any]]
     union: dict[str, Any] | None = None
+    manager: Any = None
 
     async def async_start_new_kernel_client(self) -> Any:
         client = await super().async_start_new_kernel_client()
@@ -51,6 +52,7 @@ class Incremental(_Client):
         self._folder = tempfile.TemporaryDirectory(prefix="incnb-run-")
         folder = Path(self._folder.name)
         self._told = replace(self.orders, report=str(folder / "decisions.jsonl"), union=str(folder / "union.json"))
+        self.manager = self.km  # nbclient forgets it when the kernel is gone
         spec = getattr(self.km, "kernel_spec", None)
         if str(getattr(spec, "language", "python")).lower() != "python":
             self.plainly = f"the kernel {self.kernel_name} is not one of Python"

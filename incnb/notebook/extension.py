@@ -57,6 +57,7 @@ class Extension:
         self.panels = Panels(self)
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
+        self.begun: dict[str, Any] = {}  # and how its kernel began
         self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)

@@ -15,6 +15,7 @@ from incnb.batch.orders import Orders
 from incnb.engine.options import Options, parse
 from incnb.engine.union import log_union, union_of
 from incnb.notebook import extension as extensions
+from incnb.notebook.begun import begun, ended
 from incnb.store import StoreError
 
 
@@ -29,6 +30,10 @@ def begin(shell: Any, text: str) -> None:
     extension.tracker.auto = allowed(orders, "")
     session = extension.session
     session.path, session.report_to = orders.notebook, orders.report
+    try:
+        extension.begun = begun(shell, session.store.root)
+    except Exception as error:  # then there will always be a kernel, and that is all
+        extension.begun = {"against": [f"it cannot be told how the kernel began: {type(error).__name__}"]}
 
 
 def allowed(orders: Orders, line: str) -> Options:
@@ -40,6 +45,10 @@ def end(extension: Any) -> None:
     """The last cell has run: say what all of them relied on. Nothing is said where that cannot be told."""
     orders, session = extension.orders, extension.session
     union = union_of(session)
+    try:
+        union.pins["kernel"] = ended(extension.begun, union)
+    except Exception as error:
+        union.pins["kernel"] = {"against": [f"it cannot be told how the kernel ended: {type(error).__name__}"]}
     with suppress(StoreError):  # then a refresher does not know this run
         log_union(session, union)
     if orders.union:
