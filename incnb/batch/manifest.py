@@ -30,7 +30,7 @@ from typing import Any, Final
 import incnb
 from incnb.batch import outside
 from incnb.batch.notebook_file import NotebookFile
-from incnb.batch.orders import Orders
+from incnb.batch.orders import Orders, switched_off
 from incnb.batch.rendered import rendered
 from incnb.store import manifests, place
 
@@ -71,7 +71,7 @@ def ask(notebook: NotebookFile, orders: Orders, kernel: str = "", extra: object 
     """A run of a notebook in its folder. `kernel`: in place of the one that it names; `extra`: whatever else decides,
     as JSON. Raises `Refused` where only a kernel will do, and `StoreError`."""
     data = notebook.data
-    if os.environ.get("INCNB", "").strip().lower() in ("off", "0", "no", "false"):
+    if switched_off():
         raise Refused("incnb is off")
     if orders.verify is not None:
         raise Refused("cells are to be verified")

@@ -106,7 +106,7 @@ class Recorded:
 
     def ask(self, data: dict[str, Any] | None = None, orders: Orders | None = None, kernel: str = "") -> Asked:
         raw = json.dumps(data).encode() if data is not None else self.path.read_bytes()
-        return ask(parse(self.path, raw), orders or self.orders, kernel)
+        return ask(parse(self.path, raw), orders or self.orders, kernel, {})
 
     def done(self, data: dict[str, Any] | None = None, **asked: Any) -> Done:
         return answer(self.ask(data, **asked))

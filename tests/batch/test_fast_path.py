@@ -78,13 +78,13 @@ def test_each_decision_is_told_and_reported(nb: Recorded, tmp_path: Path, monkey
 
 def test_it_is_fast_and_imports_nothing_heavy(nb: Recorded) -> None:
     code = f"""
-import time; began = time.perf_counter()
+import time; began = time.process_time()
 import sys
 from pathlib import Path
 from incnb.batch.orders import Orders
 from incnb.batch.run import execute
 outcome = execute(Path({str(nb.path)!r}), Path({str(nb.out)!r}), Orders(notebook={str(nb.path)!r}))
-print(not outcome.kernel, time.perf_counter() - began, *sorted({{name.partition(".")[0] for name in sys.modules}}))
+print(not outcome.kernel, time.process_time() - began, *sorted({{name.partition(".")[0] for name in sys.modules}}))
 """
     took = []
     for _ in range(3):
@@ -93,7 +93,7 @@ print(not outcome.kernel, time.perf_counter() - began, *sorted({{name.partition(
         took.append(float(told[1]))
         heavy = {"nbformat", "traitlets", "IPython", "nbclient", "jupyter_client", "jsonschema", "zmq", "asyncio"}
         assert not heavy & set(told[2:])
-    assert min(took) < 0.15
+    assert min(took) < 0.15  # of the processor's time: a busy machine has more than one thing to do
 
 
 # -- code, in order, and how it is asked for
@@ -279,6 +279,14 @@ def test_settings_of_matplotlib_need_a_kernel(nb: Recorded, place: str) -> None:
     (nb.root / place).mkdir(exist_ok=True)
     with Changed(nb.root / place / "matplotlibrc", "lines.linewidth: 7"):
         assert "matplotlibrc" in nb.refused()
+
+
+def test_a_new_style_of_matplotlib_needs_a_kernel(nb: Recorded) -> None:
+    folder = nb.root / "config" / "matplotlib" / "stylelib"
+    folder.mkdir(parents=True)
+    with Changed(folder / "mine.mplstyle", "lines.linewidth: 7"):
+        assert "settings" in nb.refused()
+    folder.rmdir()
 
 
 def test_settings_of_incnb_need_a_kernel(nb: Recorded) -> None:
