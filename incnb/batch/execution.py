@@ -127,17 +127,24 @@ class Incremental(_Client):
     async def _ask(self, code: str) -> str:
         """A silent request; empty, or in one line why it could not be followed."""
         assert self.kc is not None
+        # that of a cell is not meant for us
+        limit, self.timeout = self.timeout, None
         try:
             request = await ensure_async(self.kc.execute(code, silent=True, store_history=False, allow_stdin=False))
             reply = await asyncio.wait_for(self.async_wait_for_reply(request), WAIT)
         except Exception as error:  # a kernel that died tells so at its next cell, in nbclient's own words
             return f"the kernel did not answer: {type(error).__name__}"
+        finally:
+            self.timeout = limit
         content = (reply or {}).get("content", {})
         if content.get("status") == "ok":
             return ""
-        if content.get("ename") == "ModuleNotFoundError" and "incnb" in str(content.get("evalue")):
+        name, told = str(content.get("ename", "no answer")), str(content.get("evalue", ""))
+        if name == "ModuleNotFoundError" and "'incnb'" in told:
             return f"the kernel {self.kernel_name} has no incnb: install it in the environment of that kernel"
-        return f"{content.get('ename', 'no answer')}: {content.get('evalue', '')}"
+        if name == "ModuleNotFoundError" and "incnb." in told:
+            return f"the kernel {self.kernel_name} has another version of incnb"
+        return told if name == "IncnbError" else f"{name}: {told}"
 
     async def _finish(self) -> None:
         if self.plainly or self.kc is None or self._told is None:
