@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,12 +112,13 @@ class Watch:
         """Until a signal, or the end of the pipe; with `once` until what is due was done. The status to exit with."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
-        self._face.begin(self)
         try:
             for name in self._names:
                 self.queue.adopt(name)
-            self.watcher.start(watch=not once)
             self.queue.start()
+            self.watcher.start(watch=not once)
+            # whoever waits is answered when all that happened before was seen
+            self._face.begin(self)
             if once:
                 while not self.queue.drain(0.2) and not self._over.is_set():
                     pass
@@ -238,6 +240,9 @@ class _Pipe(_Face):
         watch.end()
 
     def _wait(self, watch: Watch, asked: dict[str, Any]) -> None:
+        # what changed up to now counts, whether the system told yet or not
+        with suppress(Exception):
+            watch.watcher.reload()
         done = watch.queue.drain(asked.get("timeout"))
         self._send({"answer": asked.get("ask"), "done": done, "state": watch.status()})
 
