@@ -44,6 +44,33 @@ def may_change(tree: ast.AST) -> bool:
     return any(_changes(node, fresh, own) for node in ast.walk(tree))
 
 
+def changed_names(tree: ast.AST) -> set[str] | None:
+    """The names whose objects the code itself may change in place; None: any that it mentions."""
+    fresh = _fresh(tree)
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if not _changes(node, fresh, set()):
+            continue
+        if isinstance(node, ast.Subscript | ast.Attribute):
+            parts: list[ast.expr] = [node.value]
+        elif isinstance(node, ast.AugAssign):
+            parts = [node.target]
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            of_it = isinstance(node.func, ast.Attribute) and name in _METHODS and name not in _FUNCTIONS
+            parts = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+            parts += [] if of_it else [*node.args, *(keyword.value for keyword in node.keywords)]
+        for part in parts:
+            root: ast.AST = part
+            while isinstance(root, ast.Subscript | ast.Attribute):
+                root = root.value
+            if isinstance(root, ast.Name):
+                found.add(root.id)
+            elif not isinstance(root, ast.Constant):
+                return None
+    return found
+
+
 def _changes(node: ast.AST, fresh: set[str], own: set[int]) -> bool:
     if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
         return not (isinstance(node.value, ast.Name) and (node.value.id in fresh or id(node.value) in own))

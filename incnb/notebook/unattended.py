@@ -7,6 +7,7 @@ IPython's extension manager: a notebook that says `%load_ext incnb` itself must 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from typing import Any
@@ -14,21 +15,17 @@ from typing import Any
 from incnb.batch.orders import Orders
 from incnb.engine.options import Options, parse
 from incnb.engine.union import log_union, union_of
+from incnb.model import IncnbError
 from incnb.notebook import extension as extensions
 from incnb.store import StoreError
 
 
 def begin(shell: Any, text: str) -> None:
-    """Follow orders from here on. Raises `OptionError` for options that do not exist."""
+    """Follow orders from here on. Raises `IncnbError` where they cannot be followed."""
     orders = Orders.read(text)
-    parse(orders.options, Options())
-    extensions.load(shell)
-    extension = extensions.extension_of(shell)
-    assert extension is not None
-    extension.orders = orders
-    extension.tracker.auto = allowed(orders, "")
-    session = extension.session
-    session.path, session.report_to = orders.notebook, orders.report
+    allowed(orders, "")  # or it is an error before anything is changed
+    if not extensions.order(shell, orders).tracker.enabled:
+        raise IncnbError("the environment says INCNB=off")
 
 
 def allowed(orders: Orders, line: str) -> Options:
@@ -40,6 +37,8 @@ def end(extension: Any) -> None:
     """The last cell has run: say what all of them relied on. Nothing is said where that cannot be told."""
     orders, session = extension.orders, extension.session
     union = union_of(session)
+    if extension.again:
+        union = replace(union, against=(*union.against, "incnb was loaded anew by the notebook"))
     with suppress(StoreError):  # then a refresher does not know this run
         log_union(session, union)
     if orders.union:
