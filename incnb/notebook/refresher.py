@@ -27,6 +27,7 @@ from incnb.batch.relied import WORDS
 from incnb.batch.watch import options, said
 from incnb.batch.watching import NEEDS
 from incnb.engine.session import Session
+from incnb.engine.union import log_union, union_of
 from incnb.explain.words import amount
 from incnb.model import IncnbError, shorten
 
@@ -100,6 +101,7 @@ class Refresher:
         if self.alive:
             return f"the refresher runs already: {self.line()}"
         notebook = self._notebook()
+        self._tell_union()
         if find_spec("watchfiles") is None:
             raise RefresherError(NEEDS)
         rules = ["--changes", str(changes), "--days", str(days), "--min-changes", str(min_changes)]
@@ -120,6 +122,11 @@ class Refresher:
         fewer = f", or after {min_changes} when the last run is older than {amount_of_days(days)}"
         self._rules = f"runs after {amount(max(1, changes), 'change')}{fewer if min_changes < changes else ''}"
         return f"the refresher watches what {Path(notebook).name} relies on, and {self._rules}"
+
+    def _tell_union(self) -> None:
+        """Put into the log what the cells relied on and wrote up to now, as far as no trace has it."""
+        with suppress(Exception):  # then less is known, and what is not known is refused
+            log_union(self._session, union_of(self._session))
 
     def stop(self, patience: float = PATIENCE) -> str:
         """End it, and a run that is on its way; what was left, in words."""
@@ -167,6 +174,7 @@ class Refresher:
         process = self._process
         if process is None or not self.alive:
             raise RefresherError(self._ended() or "the refresher does not run: %incremental refresher start")
+        self._tell_union()
         self._asked += 1
         ask = self._asked
         try:
