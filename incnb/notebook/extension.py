@@ -73,6 +73,7 @@ class Extension:
         self.refresher = Refresher(self.session, lambda: panel_refresher.tell(self))
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
+        self.begun: dict[str, Any] = {}  # how the kernel of that run began
         self.again = False  # whether its session knows only a part of that run
         self.tracker.enabled = not switched_off()
         self._marker = InputMarker(shell)
