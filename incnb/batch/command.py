@@ -11,16 +11,16 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import incnb
-from incnb.batch.terminal import BROKEN_PIPE, NO_ANSWER, Mistake, hush, tell
+from incnb.batch.terminal import BROKEN_PIPE, NO_ANSWER, NOT_THERE, Mistake, hush, tell
 from incnb.model import IncnbError
 
 __all__ = ["Mistake", "Verb", "main"]
 
 #: The modules of verbs, in the order of `incnb --help`.
-MODULES = ("planning", "asking")
+MODULES = ("running", "planning", "asking", "watch")
 
 _STORE = """
 The store is INCNB_STORE, or the user's cache folder.
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         getattr(stream, "reconfigure", lambda **how: None)(errors="backslashreplace")
     try:
         try:
-            parsed = _parser().parse_args(arguments)
+            words = sys.argv[1:] if arguments is None else arguments
+            # its value stands behind a sign: what follows it is a notebook
+            parsed = _parser().parse_args(["--verify=1" if word == "--verify" else word for word in words])
             status: int = parsed.follow(parsed)
         finally:
             if sys.stdout is not None:
@@ -64,8 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as every other mistake is told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOT_THERE, f"{self.prog}: {message} ({self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "incnb",
         description="What incnb does with the cells of your notebooks, and why.",
         epilog=_STORE,

@@ -6,6 +6,7 @@ as silent requests. These leave no trace in the notebook: no execution count, no
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, fields
 from json import dumps, loads
 from typing import Any, Final
@@ -39,3 +40,8 @@ class Orders:
         told: dict[str, Any] = loads(text)
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in told.items() if name in known})
+
+
+def switched_off() -> bool:
+    """Whether the environment says that every cell is to execute plainly."""
+    return os.environ.get("INCNB", "").strip().lower() in ("off", "0", "no", "false")

@@ -291,6 +291,7 @@ class Closure(Collected):
         found = references(function.__code__)
         self._expected.append((self._ways.here, function.__code__))
         self.words |= found.attributes | {read.name for read in found.reads}
+        self.words |= {name for _, names, _ in found.imports for name in names}
         if found.attributes & SAMPLING and "seed" not in found.strings:
             self.words.add(SEEDLESS)
         name = str(function.__globals__.get("__name__"))

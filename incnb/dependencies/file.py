@@ -30,12 +30,12 @@ LOOKS = {
     "link status": "link status of ",
     "real path": "real path of ",
 }
-_PREFIXES = (LISTING, GLOB, PATH_GLOB, *LOOKS.values())
+PREFIXES = (LISTING, GLOB, PATH_GLOB, *LOOKS.values())
 
 
 def content(path: str) -> str:
     """The locator of what is in a file."""
-    return f".{os.sep}{path}" if path.startswith(_PREFIXES) else path
+    return f".{os.sep}{path}" if path.startswith(PREFIXES) else path
 
 
 def globbing(pattern: str, marks: str) -> str:

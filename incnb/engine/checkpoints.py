@@ -63,6 +63,7 @@ class Checkpoints:
     ):
         self.independent: set[str] = set()  # generators whose state before the cell cannot matter
         self.problem: BaseException | None = None
+        self.words: set[str] = set()  # what the functions that the cell reaches mention
         self._namespace = namespace
         self._analysis = analysis
         self._again = again  # statements to run again on reuse that are no definitions, and what they are called
@@ -155,7 +156,10 @@ class Checkpoints:
         self._latest = now
         for generator in ambient.GENERATORS:
             # loaded by this cell: what its state was is known when nothing but imports and definitions ran meanwhile
-            if generator not in self._base and now.get(generator) and all(self._still[self._at_last : index]):
+            if generator in self._base or not now.get(generator):
+                continue
+            quiet = all(self._still[self._at_last : index])
+            if quiet or (self._keeps_bits() and generators.is_as_loaded(generator, now[generator])):
                 self._base[generator] = states.tokens(now, generator)
         self._at_last = index
         call = self._seeding.get(index)
@@ -163,6 +167,11 @@ class Checkpoints:
             # what is not loaded yet nobody has moved
             still = {g for g in ambient.GENERATORS if not now.get(g) or self._base.get(g) == states.tokens(now, g)}
             self._armed = (call, still - self.independent)
+
+    def _keeps_bits(self) -> bool:
+        """Whether nobody here puts another bit generator into numpy's global one."""
+        imported = {str(name.attribute) for name in self._analysis.imports}
+        return "set_bit_generator" not in self.words | self._analysis.attributes | imported
 
     def _only_seeds(self, call: TopCall) -> bool:
         value, taken, _ = seeders.reach(self._namespace, call.path)

@@ -98,6 +98,25 @@ def is_fresh(locator: str, current: dict[str, tuple[str, Any]], candidates: Iter
     return False
 
 
+def is_as_loaded(locator: str, current: dict[str, tuple[str, Any]]) -> bool:
+    """Whether a generator stands where its library left it when it was loaded: nothing was drawn, nobody seeded it.
+
+    numpy seeds its own from fresh entropy and keeps that; a generator made from the same entropy tells. Entropy that
+    a person chose, who put another bit generator in its place, is told by its size.
+    """
+    get = getattr(sys.modules.get("numpy.random"), "get_bit_generator", None)
+    if locator != ambient.NUMPY_RANDOM or get is None or "state" not in current:
+        return False
+    numpy: Any = sys.modules["numpy.random"]
+    now, bits = current["state"][1], get()
+    entropy = getattr(getattr(bits, "seed_seq", None), "entropy", None)
+    if type(bits) is not numpy.MT19937 or type(entropy) is not int or entropy.bit_length() <= 64:
+        return False
+    fresh = numpy.MT19937(bits.seed_seq).state["state"]
+    same = now["state"]["pos"] == fresh["pos"] and bool((now["state"]["key"] == fresh["key"]).all())
+    return same and not now.get("has_gauss")
+
+
 def _seeded(locator: str, seed: Any) -> Any:
     if seed is None:
         return None

@@ -13,6 +13,7 @@ from incnb.dependencies.bindings import notebook_name
 from incnb.engine.decide import dependencies
 from incnb.engine.provenance import Provenance
 from incnb.engine.saved_file import SavedFile
+from incnb.fingerprint import files
 from incnb.model import Decision, Dependency
 from incnb.store import Store, StoredTrace, StoreError
 
@@ -39,7 +40,8 @@ class TraceName:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The latest decision of one cell. `trace`: what it left or brought back; `before`: what reasons compare with;
-    `feeds`: the key of the cell that had bound each name which it reads; `number`: as in `[7]`."""
+    `feeds`: the key of the cell that had bound each name which it reads; `number`: as in `[7]`; `folder`: the working
+    directory when it began; `wrote`: what it wrote, made, moved or removed of files, where no trace tells."""
 
     key: str
     decision: Decision
@@ -51,6 +53,8 @@ class Seen:
     before: TraceName | None
     feeds: tuple[tuple[str, str], ...] = ()
     relied: tuple[Dependency, ...] = ()
+    folder: str = ""
+    wrote: tuple[str, ...] = ()
 
     def dependencies(self, store: Store) -> list[Dependency]:
         """What it relied on, in the order in which that was found."""
@@ -65,11 +69,13 @@ class Ledger:
         self.cells: dict[str, Seen] = {}
         self.saved = SavedFile()
         self.provenance = Provenance(namespace)
+        self.folder = ""
         self.others: dict[str, str] = {}  # the texts of cells that are not tracked, by their ids or else themselves
 
     def ran(self, cell_id: str | None, raw: str) -> None:
         """A cell, tracked or not, begins."""
         self.others[cell_id or raw.strip()] = raw
+        self.folder = files.here()
         self.provenance.begin(cell_id, raw)
 
     def texts(self) -> list[tuple[str, str | None, str]]:
@@ -94,4 +100,14 @@ class Ledger:
             TraceName(past.trace_code, past.trace) if past is not None and past.trace else None,
             feeds,
             tuple(relied) if tracked.trace is None else (),
+            self.folder,
+            _wrote(tracked) if tracked.trace is None else (),
         )
+
+
+def _wrote(tracked: Tracked) -> tuple[str, ...]:
+    """What a run that was not saved did to files, in full."""
+    watch = tracked.run.watch if tracked.run is not None else None
+    changes = watch.journal.changes if watch is not None else []
+    paths = [access.path for access in changes]
+    return tuple(dict.fromkeys([*paths, *(access.extra for access in changes if access.op == "rename")]))

@@ -21,7 +21,7 @@ Place = tuple[str, str]
 AMBIENT = "<ambient>"
 FILE = "<file>"
 MODULES: Place = ("<modules>", "")  # what modules of the project hold, as far as code of theirs may have changed it
-_MARKERS = (bindings.DOCSTRING, bindings.PRESENCE, bindings.SIGNATURE, bindings.TYPE)
+MARKERS = (bindings.DOCSTRING, bindings.PRESENCE, bindings.SIGNATURE, bindings.TYPE)
 _WILD = re.compile(r"[*?\[]")
 _NAMED = (Kind.VALUE, Kind.CODE, Kind.CONFIG)
 
@@ -53,7 +53,7 @@ def places_of(dependency: Dependency) -> tuple[Place, ...]:
         return ((text.removesuffix(" (file)"), ""),)
     if dependency.kind not in _NAMED or text.startswith("--"):
         return ()
-    for marker in _MARKERS:
+    for marker in MARKERS:
         text = text.removeprefix(marker)
     locators = sharing.named(text) if text.startswith(sharing.PREFIX) else [text]
     return tuple(place_of(locator) for locator in locators)

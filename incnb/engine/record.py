@@ -166,6 +166,7 @@ class Run:
             self.capture = capture = self.capture or Capture(self.shell)
             again = self._judged.again
             self.marks = Checkpoints(self.analysis, self.namespace, again, lambda: capture.noted, self.watch)
+            self.marks.words = self.closure.words
         lines = [f"{d.kind} {d.locator} {d.fp}" for d in (f.dependency for f in self.closure.found.values())]
         text = "\n".join([*lines, *self.closure.configs_before])
         self.attempt = xxhash.xxh3_128(text.encode()).hexdigest()  # to recognise an attempt that would fail again

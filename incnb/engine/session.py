@@ -58,6 +58,7 @@ class Session:
     say: Callable[[str], None] = lambda line: None
     lazy: bool = False
     progress: Callable[[bool], Callable[[str, bool], None] | None] = lambda quiet: None  # what shows how far a loop is
+    verify: Callable[[str], bool] = lambda key: False  # whether a cell that could be reused is to be compared
     decisions: list[Decision] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -238,7 +239,7 @@ class Session:
             run.problems.append(reasons[0])
             tracked.reasons = []
         tracked.run = run
-        wanted_afresh = options.force or marks.must_execute or wanted is not None or options.verify
+        wanted_afresh = options.force or marks.must_execute or wanted or options.verify or tracked.verification
         tree, hooks = instrumented(tree, self, run, reuse=not wanted_afresh)
         run.start()
         tracked.decide = time.perf_counter() - tracked.started
@@ -302,7 +303,7 @@ class Session:
         against = replay.check()
         if against is not None:
             return None, [against]
-        if tracked.options.verify:
+        if tracked.options.verify or self.verify(tracked.key):
             tracked.verification = Verification(replay)
             return None, []
         self._before_redefining(tree, replay)

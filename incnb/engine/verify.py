@@ -18,6 +18,7 @@ from incnb.outputs.variables import RESULT
 from incnb.store import LoadError, Unpicklable, dump, load
 
 VERIFY = "--verify"
+MISMATCH = "mismatch"  # the kind of a reason that tells of a difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Verification:
         found = self.compare(run, value)
         if not found:
             return [Reason(Code.FORCED, "", VERIFY, "the same as what was saved")]
-        return [Reason(Code.FORCED, "", VERIFY, f"not what was saved: {difference}") for difference in found]
+        return [Reason(Code.FORCED, MISMATCH, VERIFY, f"not what was saved: {difference}") for difference in found]
 
     def compare(self, run: Run, value: Any) -> list[Difference]:
         """What is different after the run."""

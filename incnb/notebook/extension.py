@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 from incnb.analysis.mentions import identifiers
-from incnb.batch.orders import Orders
+from incnb.batch.orders import Orders, switched_off
 from incnb.engine import scene
 from incnb.engine.enquiries import Enquiries
 from incnb.engine.naming import cell_key
-from incnb.engine.options import Options
+from incnb.engine.options import Options, parse
 from incnb.engine.session import Session
 from incnb.model import Decision
-from incnb.notebook import footer
+from incnb.notebook import footer, panel_refresher
 from incnb.notebook.magics import IncMagics
 from incnb.notebook.panel import Panels
 from incnb.notebook.progress import shower
+from incnb.notebook.refresher import Refresher
 from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
 
 _loaded: dict[int, Extension] = {}
+_ordered: dict[int, Orders] = {}  # of a batch run, which stand when the notebook unloads incnb and loads it again
 
 
 def load(shell: Any) -> None:
     """Put incnb onto a shell; a second call changes nothing."""
     if id(shell) not in _loaded:
-        _loaded[id(shell)] = Extension(shell)
+        extension = _loaded[id(shell)] = Extension(shell)
+        if id(shell) in _ordered:
+            extension.follow(_ordered[id(shell)])
+            extension.again = True
+
+
+def order(shell: Any, orders: Orders) -> Extension:
+    """What a batch run wants of this shell, from here on."""
+    _ordered[id(shell)] = orders
+    load(shell)
+    extension = _loaded[id(shell)]
+    extension.follow(orders)
+    extension.again = False
+    return extension
 
 
 def unload(shell: Any) -> None:
@@ -55,9 +70,12 @@ class Extension:
         self.session.progress = lambda quiet: shower(shell, quiet=quiet, unattended=self.orders is not None)
         scene.present(self.session)
         self.panels = Panels(self)
+        self.refresher = Refresher(self.session, lambda: panel_refresher.tell(self))
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
-        self.tracker.enabled = os.environ.get("INCNB", "").strip().lower() not in ("off", "0", "no", "false")
+        self.begun: dict[str, Any] = {}  # how the kernel of that run began
+        self.again = False  # whether its session knows only a part of that run
+        self.tracker.enabled = not switched_off()
         self._marker = InputMarker(shell)
         shell.input_transformers_cleanup.append(self._marker)
         shell.ast_transformers.append(self.tracker)
@@ -70,6 +88,7 @@ class Extension:
 
     def remove(self) -> None:
         scene.gone(self.session)
+        self.refresher.stop()
         self.panels.close()
         self.session.close()
         for owner, item in (
@@ -85,6 +104,16 @@ class Extension:
             self.shell.magics_manager.magics[kind].pop("incremental", None)
         for name, handler in self._handlers.items():
             self.shell.kernel.shell_handlers[name] = handler
+
+    def follow(self, orders: Orders) -> None:
+        """Track every cell as a batch run wants it."""
+        self.orders = orders
+        self.tracker.auto = parse(orders.options, Options())
+        session, fraction = self.session, orders.verify
+        session.path, session.report_to = orders.notebook, orders.report
+        if fraction is not None:
+            # numbers of our own, not of the user's generator; other cells in every session
+            session.verify = lambda key: Random(f"{session.id} {key}").random() < fraction
 
     @property
     def attended(self) -> bool:

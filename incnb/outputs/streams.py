@@ -43,8 +43,7 @@ from incnb.outputs.events import OURS, Event, plain
 
 WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 
-# What is noted stays in memory until the cell ends; a cell that prints without end must not exhaust it.
-SIZE_LIMIT: Final = 256 * 1024 * 1024
+SIZE_LIMIT: Final = 256 * 1024 * 1024  # of what stays in memory until the cell ends
 WRITE_OVERHEAD: Final = 100
 
 # On a busy machine a thread that has work may stand still for a while.
@@ -90,6 +89,7 @@ class Capture:
         self._try(self._hook_stream, "stderr")
         self._try(self._hook_publisher)
         self._try(self._hook_results)
+        self._try(self._hook_tracebacks)
 
     @property
     def noted(self) -> int:
@@ -274,6 +274,18 @@ class Capture:
 
             self._undo.append(restore)
             sys.displayhook = noting_hook
+
+    def _hook_tracebacks(self) -> None:
+        """A cell that succeeds may show one all the same (a `__repr__` that raises), as a message of its own kind."""
+        show = self._shell._showtraceback
+
+        def noting_show(*args: Any, **kwargs: Any) -> Any:
+            if self._on:
+                self._fail("it shows the traceback of an error that it does not end with")
+            return show(*args, **kwargs)
+
+        if getattr(self._shell, "kernel", None) is not None:  # elsewhere it is text like any other
+            self._shadow(self._shell, "_showtraceback", noting_show)
 
     def _shadow(self, owner: Any, name: str, ours: Callable[..., Any]) -> None:
         own = vars(owner)

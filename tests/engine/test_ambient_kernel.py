@@ -43,3 +43,23 @@ def test_three_kernels_show_the_same_and_the_last_reuses_everything(notebook: No
     assert [d["status"] for d in decisions] == ["reused"] * len(CELLS), [d["reasons"] for d in decisions]
     for plain, cold, warm in zip(*found, strict=True):
         assert plain == cold == warm
+
+
+LATE = """def lazy(n):
+    import numpy as np
+    return int(np.arange(n).sum())
+def draws(n):
+    import numpy as np
+    return np.random.rand(n).sum()
+def chooses(n):
+    import numpy as np
+    from numpy.random import set_bit_generator
+    set_bit_generator(np.random.MT19937(2**100 + n))"""
+
+
+def test_a_function_that_loads_numpy_draws_nothing_by_that(notebook: Notebook) -> None:
+    for call, again in (("x = lazy(5)", "reused"), ("x = draws(5)", "executed"), ("chooses(5)", "executed")):
+        for wanted in ("executed", again):
+            with notebook.kernel() as session:
+                session.run(LATE)
+                assert session.status(f"%%incremental\n{call}") == wanted, session.decision

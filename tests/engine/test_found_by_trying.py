@@ -225,4 +225,53 @@ def test_a_very_long_integer_is_no_fault(shells: Shells) -> None:
     for _ in range(2):
         assert shell.cell("y = x + 1") in ("executed", "reused")
         assert shell.cell("z = xs[0]") in ("executed", "reused")
-    assert shell.cell("y = x + 1") == "reused"
+        assert shell.cell("n = len(xs)") in ("executed", "reused")
+    assert shell.cell("y = x + 1") == "reused" and shell.cell("n = len(xs)") == "reused"
+
+
+@pytest.mark.parametrize(
+    "seeding", ["random.seed(5)", "__import__('random').seed(5)", "seed_it()", "np.random.seed(5)", "helper.seed_all()"]
+)
+def test_items_that_seed_what_stands_at_that_seed_seed_elsewhere_too(shells: Shells, seeding: str) -> None:
+    Path("helper.py").write_text("import random\ndef seed_all():\n    random.seed(5)\n")
+    setup = "import random, helper\nimport numpy as np\ndef seed_it():\n    random.seed(5)"
+    cell = f"o = []\nfor i in {{}}:\n    {seeding}\n    o.append(i)"
+    shell = shells()
+    shell.plain(f"{setup}\nrandom.seed(5)\nnp.random.seed(5)")
+    shell.cell(cell.format("[1, 2, 3]"))
+    shell = shells()
+    shell.plain(f"{setup}\nrandom.seed(99)\nnp.random.seed(99)")
+    shell.cell(cell.format("[1, 2]"))
+    drawn = shell.plain("random.random(), float(np.random.rand())")
+    plain = shells()
+    plain.plain(f"{setup}\nrandom.seed(99)\nnp.random.seed(99)\n{cell.format('[1, 2]')}")
+    assert drawn == plain.plain("random.random(), float(np.random.rand())")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "os.environ['MINE_SAME'] = 'a'",
+        "os.environ.update(MINE_SAME='a')",
+        "os.environ.setdefault('MINE_SAME', 'a')",
+        "os.putenv('MINE_SAME', 'a'); os.environ['MINE_SAME'] = 'a'",
+        "setting()",
+    ],
+)
+def test_a_variable_that_is_set_to_what_it_is_already_is_set_elsewhere_too(
+    shells: Shells, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    define = "import os\ndef setting(): os.environ['MINE_SAME'] = 'a'"
+    monkeypatch.setenv("MINE_SAME", "a")
+    shell = shells()
+    shell.plain(define)
+    shell.cell(f"{setting}\nr = 1")
+    for other in ("b", None):
+        monkeypatch.setenv("MINE_SAME", "b") if other else monkeypatch.delenv("MINE_SAME")
+        shell = shells()
+        shell.plain(define)
+        for _ in range(2):
+            shell.cell(f"{setting}\nr = 1")
+        expected = "b" if other and "setdefault" in setting else "a"
+        assert shell.plain("os.environ.get('MINE_SAME')") == expected
+        monkeypatch.setenv("MINE_SAME", "a")

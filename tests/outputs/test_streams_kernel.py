@@ -99,6 +99,13 @@ def test_replay_sends_the_messages_of_the_run(kernel: Kernel, name: str) -> None
         assert replayed.shown
 
 
+def test_a_traceback_in_the_midst_of_a_cell_makes_no_recording(kernel: Kernel) -> None:
+    kernel.run("class Bad:\n    def __repr__(self):\n        raise ValueError('no repr')")
+    run = kernel.run("'capture bad'\ndisplay(Bad())\nprint('goes on')", allow_error=True)
+    assert [kind for kind, _ in run.messages] == ["error", "stream"] or run.error is not None
+    assert "traceback" in evaluate(kernel, "problems['bad']")
+
+
 def test_a_replayed_result_has_the_number_of_its_cell(kernel: Kernel) -> None:
     record(kernel, "numbered", "Rich()")
     run = kernel.run("play('numbered')")

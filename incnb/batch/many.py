@@ -1,0 +1,84 @@
+"""Several notebooks at once, each with a kernel of its own, all on one store.
+
+One thread for each kernel that runs at a time: nbclient waits in it. The main thread takes what they have done, and
+signals, from one queue: a signal that raised wherever the main thread happens to be could lose what a thread has done.
+A notebook that fails stops none of the others; Ctrl-C ends all kernels, a second one kills them.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from incnb.batch.run import Outcome, Running
+
+STATUSES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
+Task = tuple[Path, str, Callable[[Running], Outcome]]  # the notebook, what the person called it, and how it is executed
+News = queue.SimpleQueue[tuple[int, Outcome] | int]
+
+
+def follow(
+    tasks: Sequence[Task], jobs: int, begun: Callable[[int, Running], None], done: Callable[[int, Outcome], None]
+) -> tuple[list[Outcome], int]:
+    """Execute all, `jobs` at a time: an outcome for each, and the status that a signal asks for (0: there was none).
+
+    `begun` and `done` are called in the calling thread, with the place of the task.
+    """
+    news: News = queue.SimpleQueue()
+    waiting = list(range(len(tasks)))[::-1]
+    outcomes: dict[int, Outcome] = {}
+    running: dict[int, Running] = {}
+    status = 0
+    with _signals(news):
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                place = waiting.pop()
+                running[place] = Running(tasks[place][1])
+                begun(place, running[place])
+                threading.Thread(target=_work, args=(tasks[place], place, running[place], news), daemon=True).start()
+            told = news.get()
+            if isinstance(told, tuple):
+                place, outcome = told
+                del running[place]
+                outcomes[place] = outcome
+                done(place, outcome)
+                continue
+            waiting.clear()
+            for execution in running.values():
+                execution.end()
+                if status:  # a person who says so twice does not want to wait
+                    execution.kill()
+            status = told
+    left = [
+        outcomes.get(place) or Outcome(path, (), 0.0, interrupted=True, status=status)
+        for place, (path, _, _) in enumerate(tasks)
+    ]
+    return left, status
+
+
+def _work(task: Task, place: int, execution: Running, news: News) -> None:
+    path, _, run = task
+    try:
+        outcome = run(execution)
+    except BaseException as fault:  # or the main thread would wait for ever
+        line = f"{path}: {type(fault).__name__}: {fault}"
+        outcome = Outcome(path, (), 0.0, error=line, brief=line, status=1)
+    news.put((place, outcome))
+
+
+@contextmanager
+def _signals(news: News) -> Iterator[None]:
+    """What asks the process to end is put into the queue meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda got, frame: news.put(STATUSES[got])) for number in STATUSES}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

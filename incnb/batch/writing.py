@@ -1,0 +1,82 @@
+"""How the executed notebook and the reports of a run come to be files: all of it, or nothing.
+
+A file is written beside its place under another name and then renamed, so that whoever reads sees the old one or the
+new one, and a full disk or a kill in the middle leaves the old one. Permissions stay those of the file that is
+replaced; a link stays a link, to the file that is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from incnb.batch.terminal import NO_ANSWER, Mistake
+
+_OVERWRITTEN = re.compile(r".*\r(?=[^\n])")
+
+
+def write(path: str | Path, text: str) -> None:
+    """Replace a file by this text in UTF-8. Raises `Mistake` with one line where that cannot be."""
+    try:
+        _replace(Path(os.path.realpath(path)), text.encode("utf-8", "surrogatepass"))
+    except (OSError, ValueError) as error:
+        raise Mistake(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}", NO_ANSWER) from None
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - it is open already
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        with suppress(FileNotFoundError):
+            there = path.stat()
+            with suppress(OSError):  # another user's file stays readable to that user at least
+                os.chown(beside, there.st_uid, there.st_gid)
+            beside.chmod(there.st_mode & 0o7777)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def why_not(path: Path) -> str:
+    """In one line why a file could not be written here, asked before hours are spent; empty: nothing is known."""
+    folder = path.parent
+    if path.is_dir():
+        return f"{path} is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"{path} cannot be written: you may not write into {folder}"
+    return ""
+
+
+def coalesce(cells: list[Any]) -> None:
+    """Join what was printed in several pieces, and drop what a carriage return has overwritten: as nbconvert does.
+
+    How many pieces there are depends on when the kernel sent them, which is different in every run.
+    """
+    for cell in cells:
+        joined: list[Any] = []
+        for output in cell.get("outputs") or ():
+            last = joined[-1] if joined else None
+            if last is not None and _streams(last, output) and last["name"] == output["name"]:
+                last["text"] += output["text"]
+            else:
+                joined.append(output)
+        for output in joined:
+            if _streams(output) and "\r" in output["text"]:
+                output["text"] = _OVERWRITTEN.sub("", output["text"])
+        if joined:
+            cell["outputs"] = joined
+
+
+def _streams(*outputs: Any) -> bool:
+    return all(output["output_type"] == "stream" for output in outputs)
