@@ -20,7 +20,7 @@ from incnb.model import IncnbError
 __all__ = ["Mistake", "Verb", "main"]
 
 #: The modules of verbs, in the order of `incnb --help`.
-MODULES = ("running", "planning", "asking")
+MODULES = ("running", "planning", "asking", "watch")
 
 _STORE = """
 The store is INCNB_STORE, or the user's cache folder.

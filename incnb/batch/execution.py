@@ -45,6 +45,7 @@ class Incremental(_Client):
     plainly: str = ""
     decisions: list[dict[str, Any]]
     union: dict[str, Any] | None = None
+    manager: Any = None
     _told: Orders | None = None
     _ids: frozenset[str] | None = None  # those in the file: others are made up anew in each run
 
@@ -56,6 +57,7 @@ class Incremental(_Client):
         folder = Path(self._folder.name)
         self._told = replace(self.orders, report=str(folder / "decisions.jsonl"), union=str(folder / "union.json"))
         self._ids = ids_in(self.orders.notebook)
+        self.manager = self.km  # nbclient forgets it when the kernel is gone
         self.plainly = await self._begin(self._told)
         return client
 

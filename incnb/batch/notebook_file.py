@@ -77,6 +77,11 @@ def parse(path: Path, raw: bytes) -> NotebookFile:
         data = loads(raw)
     except (ValueError, RecursionError):
         raise NotANotebook(f"{path} is not a notebook: it is no JSON") from None
+    return of(path, data)
+
+
+def of(path: Path, data: Any) -> NotebookFile:
+    """As `read`, of the JSON of a notebook."""
     if not isinstance(data, dict) or type(data.get("nbformat")) is not int:
         raise NotANotebook(f"{path} is not a notebook: it has no nbformat")
     if data["nbformat"] != FORMAT:

@@ -11,14 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from incnb.batch.notebook_file import NotANotebook, OldFormat, read
+from incnb.batch import manifest
+from incnb.batch.manifest import Refused
+from incnb.batch.notebook_file import NotANotebook, OldFormat, of, read
 from incnb.batch.orders import Orders
 from incnb.batch.parameters import Value, inject
 from incnb.batch.terminal import NO_ANSWER, NOT_THERE, Mistake
+from incnb.model import IncnbError
+from incnb.store.place import StoreError
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,6 +50,8 @@ class Outcome:
     told: tuple[str, ...] = ()
     written: Path | None = None
     begun: int = 0  # cells that began to run
+    kernel: bool = True  # whether one was started
+    refused: str = ""  # why one was needed
 
 
 @dataclass(eq=False)
@@ -112,21 +118,69 @@ def execute(
     *,
     parameters: Mapping[str, Value] | None = None,
     kernel: str = "",
-    timeout: float | None = None,
+    timeout: int | None = None,
     running: Running | None = None,
 ) -> Outcome:
     """Execute the notebook `source` in its folder and write it to `target` (None: nowhere), unless it fails.
 
-    `kernel` takes the place of the one that the notebook names, `timeout` is in seconds and of each cell.
+    `kernel` takes the place of the one that the notebook names, `timeout` is of each cell, in whole seconds.
     """
     started = time.perf_counter()
     running = running or Running(str(source))
+    asked, refused = _asked(source, orders, parameters or {}, kernel)
+    if asked is not None:
+        try:
+            return _without_kernel(asked, source, target, decided, started)
+        except (Refused, StoreError) as against:
+            refused = str(against)
     try:
         notebook, told = load(source, parameters or {})
     except (NotANotebook, Mistake) as error:
         status = error.status if isinstance(error, Mistake) else NOT_THERE
         return _refused(source, str(error), status, started)
-    return _execute(source, target, orders, decided, notebook, told, kernel, timeout, running, started)
+    outcome, client, text = _execute(source, target, orders, decided, notebook, told, kernel, timeout, running, started)
+    if asked is not None and text and not outcome.error:
+        from incnb.batch.keeping import keep
+
+        try:
+            keep(asked, client, text)
+        except (Refused, StoreError) as against:
+            refused = str(against)
+    return replace(outcome, refused=refused)
+
+
+def _asked(
+    source: Path, orders: Orders, parameters: Mapping[str, Value], kernel: str
+) -> tuple[manifest.Asked | None, str]:
+    """What is asked for, to be answered without a kernel; or why it cannot be."""
+    try:
+        found = read(source)
+        told = inject(found.data, parameters) if parameters else []
+        asked = manifest.ask(of(found.path, found.data), orders, kernel, dict(parameters))
+    except (Refused, IncnbError, KeyError, TypeError, AttributeError, OSError) as against:
+        return None, str(against)
+    return (None, told[0]) if told else (asked, "")  # what is told of parameters is told with a kernel
+
+
+def _without_kernel(
+    asked: manifest.Asked,
+    source: Path,
+    target: Path | None,
+    decided: Callable[[dict[str, Any]], None],
+    started: float,
+) -> Outcome:
+    """Raises `Refused` and `StoreError` where a kernel is needed."""
+    from incnb.batch.writing import write
+
+    done = manifest.answer(asked)
+    try:
+        if target is not None:
+            write(target, done.text)
+    except Mistake as failed:
+        return _refused(source, str(failed), NO_ANSWER, started)
+    for decision in done.decisions:
+        decided(decision)
+    return Outcome(source, done.decisions, time.perf_counter() - started, written=target, kernel=False)
 
 
 def load(source: Path, parameters: Mapping[str, Value]) -> tuple[Any, list[str]]:
@@ -160,10 +214,11 @@ def _execute(
     notebook: Any,
     told: list[str],
     kernel: str,
-    timeout: float | None,
+    timeout: int | None,
     running: Running,
     started: float,
-) -> Outcome:
+) -> tuple[Outcome, Any, str]:
+    """The outcome, the client that executed, and the text of the executed notebook if there is one."""
     import asyncio
     import tempfile
 
@@ -181,23 +236,24 @@ def _execute(
     client.orders, client.decided, client.decisions = orders, decided, []
     client.on_cell_execute = lambda cell, cell_index: running.at(cell.source)
     running.total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
-    error, brief, status, written = "", "", 0, None
+    error, brief, status, written, text = "", "", 0, None, ""
     with tempfile.TemporaryFile() as log:
         try:
             asyncio.run(running.follow(client, log))
         except (Exception, asyncio.CancelledError) as failed:
             if not running.ended:
                 error, brief, status = _ended(failed, source, name, running, log)
-    if not error and not running.ended and target is not None:
+    if not error and not running.ended:
         try:
             coalesce(notebook.cells)
-            text = nbformat.writes(notebook, version=4)
-            write(target, text if text.endswith("\n") else text + "\n")
-            written = target
+            text = nbformat.writes(notebook, version=4).removesuffix("\n") + "\n"
+            if target is not None:
+                write(target, text)
+                written = target
         except Mistake as failed:
             error = brief = str(failed)
             status = NO_ANSWER
-    return Outcome(
+    outcome = Outcome(
         source,
         tuple(client.decisions),
         time.perf_counter() - started,
@@ -211,6 +267,7 @@ def _execute(
         written,
         running.number,
     )
+    return outcome, client, text
 
 
 def _refused(source: Path, why: str, status: int, started: float) -> Outcome:
@@ -230,7 +287,7 @@ def _ended(failed: BaseException, source: Path, kernel: str, running: Running, l
         value = failed.evalue.strip().partition("\n")[0]
         return str(failed), f"{where}: {failed.ename}" + (f": {value}" if value else ""), NO_ANSWER
     if isinstance(failed, CellTimeoutError):
-        return str(failed), f"{where} took longer than the timeout", NO_ANSWER
+        return str(failed), f"{where}: it took longer than {running.client.timeout} s", NO_ANSWER
     if isinstance(failed, NoSuchKernel):
         there = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
         line = f"{source} wants the kernel {kernel}, which is not installed; installed: {there} (--kernel NAME)"

@@ -36,9 +36,14 @@ def resolve(locator: str) -> Resolved:
         return Resolved(Kind.MODULE, None, "is loaded now")
     path = find(name)
     if path is None:
-        return Resolved(Kind.MODULE, xxhash.xxh3_128(b"no such module").hexdigest(), "", "not found")
+        return Resolved(Kind.MODULE, nowhere(), "", "not found")
     found = from_file(path)
     return Resolved(Kind.MODULE, None if found is None else found[0], "cannot be compiled", path)
+
+
+def nowhere() -> str:
+    """What is compared of a module that is not found."""
+    return xxhash.xxh3_128(b"no such module").hexdigest()
 
 
 def has_moved(was: Dependency) -> bool:

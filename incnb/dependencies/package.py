@@ -21,27 +21,34 @@ from incnb.model import Kind
 
 def resolve(top: str) -> Resolved:
     """The version and fingerprint of the distribution of the top-level module `top`."""
-    version, fp = _distribution(top)
+    version, fp, _ = _distribution(top)
     return Resolved(Kind.PACKAGE, fp or None, "" if fp else "not installed", version)
 
 
+def record(top: str) -> str:
+    """The file that tells what is in the distribution of a top-level module; empty where there is none."""
+    return _distribution(top)[2]
+
+
 @lru_cache(None)
-def _distribution(top: str) -> tuple[str, str]:
+def _distribution(top: str) -> tuple[str, str, str]:
     folder = _folder(top)
     if folder is None:
-        return "", ""
+        return "", "", ""
     found = _guess(top, folder) or _search(top, folder)
     if found is not None:
         record = found.read_text("RECORD") or found.read_text("SOURCES.txt") or ""
         version = f"{found.metadata['Name']} {found.version}"
-        return version, xxhash.xxh3_128(f"{version}\n{record}".encode()).hexdigest()
+        path = Path(getattr(found, "_path", ""), "RECORD")
+        fp = xxhash.xxh3_128(f"{version}\n{record}".encode()).hexdigest()
+        return version, fp, str(path) if path.is_file() else ""
     digest = xxhash.xxh3_128(top.encode())
     root = folder / top
     files = sorted(root.rglob("*.py")) if root.is_dir() else [folder / f"{top}.py"]
     for file in files[:2000]:
         if file.is_file():
             digest.update(file.read_bytes())
-    return top, digest.hexdigest()
+    return top, digest.hexdigest(), ""
 
 
 def _folder(top: str) -> Path | None:

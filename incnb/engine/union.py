@@ -19,12 +19,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from incnb.dependencies import file, module
+from incnb.dependencies import file, module, package
 from incnb.dependencies.ambient import FOLDER, GENERATORS
 from incnb.engine import states
+from incnb.engine.decide import as_it_was
 from incnb.engine.ledger import Seen
 from incnb.engine.options import Options
 from incnb.engine.places import MARKERS, place_of
+from incnb.engine.replay import blobs
 from incnb.fingerprint import files, origin
 from incnb.model import Code, Dependency, Kind, Status
 from incnb.outputs.ambient import ENVIRONMENT
@@ -136,7 +138,11 @@ class _Gathering:
         self._judge(seen, data)
         self._left += [{**one, "path": self._full(str(one["path"]), folder)} for one in outputs.get("files", ())]
         code, trace = (seen.trace.code, seen.trace.id) if seen.trace is not None else ("", "")
-        self._cells.append({"id": seen.decision.cell.id, "title": title, "code": code, "trace": trace})
+        needs = [[one.sha256, one.length] for one in blobs(outputs)] if outputs else []
+        took = data.get("seconds") if data.get("host") == os.uname().nodename else None
+        told = {"id": seen.decision.cell.id, "title": title, "code": code, "trace": trace, "blobs": needs}
+        executed = seen.decision.status is Status.EXECUTED
+        self._cells.append({**told, "seconds": took, "executed": executed, "contained": as_it_was(relied)})
 
     def _dependency(self, dependency: Dependency, folder: str, title: str) -> None:
         kind, locator = dependency.kind, dependency.locator
@@ -156,6 +162,8 @@ class _Gathering:
             self._against[f"{title} relies on the {locator}, which no cell set"] = None
         elif kind in (Kind.MODULE, Kind.CODE, Kind.VALUE, Kind.CONFIG):
             self._modules.update(dict.fromkeys(_module_files(dependency)))
+        if kind is Kind.MODULE and locator.endswith(" (file)") and _in_its_file(locator) != dependency.fp:
+            self._against[f"{locator.partition(' ')[0]} is not what it was when {title} imported it"] = None
         if kind in _OUTSIDE and not (kind is Kind.ENV and locator in self._set):
             known = self._relied.setdefault((kind.value, locator), dependency.fp)
             if known != dependency.fp:
@@ -211,7 +219,7 @@ class _Gathering:
             "relied": [[*key, fp] for key, fp in self._relied.items()],
             "cells": self._cells,
             "left": self._left,
-            "environment": sorted(self._set),
+            "records": {top: package.record(top) for top in self._packages},
         }
         return Union(
             session.notebook,
@@ -273,6 +281,16 @@ def _module_files(dependency: Dependency) -> Iterable[str]:
     if not colon or not all(part.isidentifier() for part in head.split(".")):
         return ()
     return _file_of(place_of(text)[0])
+
+
+def _in_its_file(locator: str) -> str | None:
+    """The fingerprint of a module that a new kernel would find, before it is loaded."""
+    try:
+        path = module.find(locator.partition(" ")[0])
+        found = module.from_file(path) if path is not None else None
+    except Exception:  # finders of other people's
+        return None
+    return found[0] if found is not None else (module.nowhere() if path is None else None)
 
 
 def _loaded() -> list[str]:

@@ -17,6 +17,7 @@ from incnb.engine.options import Options, parse
 from incnb.engine.union import log_union, union_of
 from incnb.model import IncnbError
 from incnb.notebook import extension as extensions
+from incnb.notebook.begun import begun, ended
 from incnb.store import StoreError
 
 
@@ -24,8 +25,13 @@ def begin(shell: Any, text: str) -> None:
     """Follow orders from here on. Raises `IncnbError` where they cannot be followed."""
     orders = Orders.read(text)
     allowed(orders, "")  # or it is an error before anything is changed
-    if not extensions.order(shell, orders).tracker.enabled:
+    extension = extensions.order(shell, orders)
+    if not extension.tracker.enabled:
         raise IncnbError("the environment says INCNB=off")
+    try:
+        extension.begun = begun(shell, extension.session.store.root)
+    except Exception as error:  # then there will always be a kernel, and that is all
+        extension.begun = {"against": [f"it cannot be told how the kernel began: {type(error).__name__}"]}
 
 
 def allowed(orders: Orders, line: str) -> Options:
@@ -39,6 +45,10 @@ def end(extension: Any) -> None:
     union = union_of(session)
     if extension.again:
         union = replace(union, against=(*union.against, "incnb was loaded anew by the notebook"))
+    try:
+        union.pins["kernel"] = ended(extension.begun, union)
+    except Exception as error:
+        union.pins["kernel"] = {"against": [f"it cannot be told how the kernel ended: {type(error).__name__}"]}
     with suppress(StoreError):  # then a refresher does not know this run
         log_union(session, union)
     if orders.union:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +40,7 @@ class NotRegular(OSError):
 
 def write_whole(path: Path, data: bytes | memoryview) -> None:
     """Put `data` at `path`, replacing what is there. What interrupts it leaves the old state and no temporary file."""
-    temp = path.parent / f"{TEMP_PREFIX}{os.getpid():x}-{secrets.token_hex(8)}"
+    temp = path.parent / f"{TEMP_PREFIX}{os.getpid():x}-{os.urandom(8).hex()}"
     try:
         # A file object closes itself where an interrupt strikes between the opening and the next line. Mode x follows
         # no link. Nothing is in the file yet while the umask decides who may read it.

@@ -13,11 +13,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from incnb.model import IncnbError
 
-FOLDERS: Final = ("traces", "items", "blobs", "log")
+FOLDERS: Final = ("traces", "items", "blobs", "log", "manifests")
 CACHEDIR_TAG: Final = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of cell results, made by incnb. Deleting it loses nothing but time.\n"
@@ -38,6 +36,8 @@ def default_root() -> Path:
     """`INCNB_STORE`, else the user's cache folder."""
     chosen = os.environ.get("INCNB_STORE")
     if not chosen:
+        import platformdirs
+
         return platformdirs.user_cache_path("incnb")
     try:
         return Path(chosen).expanduser()
