@@ -118,12 +118,12 @@ def execute(
     *,
     parameters: Mapping[str, Value] | None = None,
     kernel: str = "",
-    timeout: float | None = None,
+    timeout: int | None = None,
     running: Running | None = None,
 ) -> Outcome:
     """Execute the notebook `source` in its folder and write it to `target` (None: nowhere), unless it fails.
 
-    `kernel` takes the place of the one that the notebook names, `timeout` is in seconds and of each cell.
+    `kernel` takes the place of the one that the notebook names, `timeout` is of each cell, in whole seconds.
     """
     started = time.perf_counter()
     running = running or Running(str(source))
@@ -215,7 +215,7 @@ def _execute(
     notebook: Any,
     told: list[str],
     kernel: str,
-    timeout: float | None,
+    timeout: int | None,
     running: Running,
     started: float,
 ) -> tuple[Outcome, Any, str]:
@@ -288,7 +288,7 @@ def _ended(failed: BaseException, source: Path, kernel: str, running: Running, l
         value = failed.evalue.strip().partition("\n")[0]
         return str(failed), f"{where}: {failed.ename}" + (f": {value}" if value else ""), NO_ANSWER
     if isinstance(failed, CellTimeoutError):
-        return str(failed), f"{where} took longer than the timeout", NO_ANSWER
+        return str(failed), f"{where}: it took longer than {running.client.timeout} s", NO_ANSWER
     if isinstance(failed, NoSuchKernel):
         there = ", ".join(sorted(KernelSpecManager().find_kernel_specs())) or "none"
         line = f"{source} wants the kernel {kernel}, which is not installed; installed: {there} (--kernel NAME)"

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING
 
 from incnb.batch import telling
@@ -89,11 +90,11 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str) -> int:
     number = _number(text)
     if not 0 < number < 1e9:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
-    return number
+    return ceil(number)  # nbclient knows whole ones
 
 
 def _number(text: str) -> float:
