@@ -5,28 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from incnb.batch.notebook_file import INJECTED, PARAMETERS, FileCell, NotebookFile
+from incnb.batch.parameters import ID, read, source
 
 
 def with_parameters(file: NotebookFile, parameters: Sequence[Sequence[str]]) -> tuple[FileCell, ...]:
     """The cells of a notebook with these parameters, pairs of a name and a text."""
     if not parameters:
         return file.cells
-    lines = [f"{name} = {value_of(text)!r}" for name, text in parameters]
-    own = FileCell(-1, None, "code", "\n".join(["# Parameters", *lines, ""]), frozenset({INJECTED}))
+    own = FileCell(-1, ID, "code", source(read(parameters)), frozenset({INJECTED}))
     there = next((i for i, cell in enumerate(file.cells) if INJECTED in cell.tags), None)
     if there is not None:
         return (*file.cells[:there], own, *file.cells[there + 1 :])
     tagged = next((i + 1 for i, cell in enumerate(file.cells) if PARAMETERS in cell.tags), 0)
     return (*file.cells[:tagged], own, *file.cells[tagged:])
-
-
-def value_of(text: str) -> object:
-    """What a text on a command line stands for: papermill takes `True`, `None`, numbers, and all else as text."""
-    if text in ("True", "False", "None"):
-        return {"True": True, "False": False, "None": None}[text]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -95,7 +95,7 @@ class Progress:
         except OSError:
             wide = 0
         wide = wide or 80  # a terminal that does not know
-        text = text[: wide - 1]
+        text = "".join(char if char.isprintable() else " " for char in text)[: wide - 1]
         self._write("\r" + text.ljust(min(self._width, wide - 1)))
         self._width = len(text)
 
