@@ -57,6 +57,12 @@ def read_cells(cells: Iterable[FileCell], options: str = "") -> list[Foreseen]:
     return found
 
 
+def tree_of(text: str) -> ast.Module | None:
+    """The tree of a cell that ran once; None where its text cannot be compiled."""
+    seen = read_cells([FileCell(0, None, "code", text, frozenset())])
+    return seen[0].tree if seen and not seen[0].problem else None
+
+
 def _read(cell: FileCell, manager: Any, flags: int, auto: Options) -> Foreseen:
     raw = cell.text
     options: Options | None = auto

@@ -80,7 +80,7 @@ def opened(path: str) -> NotebookFile:
 def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Plan:
     """What would become of the cells of a notebook. Raises `Mistake` where the log cannot be read."""
     from incnb.batch.asking import runs_of
-    from incnb.batch.cell_texts import read_cells
+    from incnb.batch.cell_texts import read_cells, tree_of
     from incnb.batch.given import with_parameters
     from incnb.batch.notebooks import matching
     from incnb.engine.foreseen import Foresight
@@ -114,7 +114,7 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     trees = {cell.code: cell.tree for cell in found}
     alien = _alien(file.kernel or "python3")
     with as_in_kernel(file.path.parent), Shadow() as shadow:
-        world = World(shadow, Sessions(store, history, names, trees, quiet, leading))
+        world = World(shadow, Sessions(store, history, names, trees, quiet, leading, tree_of))
         notebook = session.notebook if session is not None else str(file.path)
         outlooks = Foresight(store, history, notebook, world, alien=alien).go(found)
     others = sum(cell.options is None and not is_quiet(cell.tree) for cell in found)

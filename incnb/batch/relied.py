@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from incnb.batch.notebooks import matching
-from incnb.dependencies import source as sources
 from incnb.dependencies.file import GLOB, LISTING, LOOKS, PATH_GLOB, PREFIXES
 from incnb.engine.decide import dependencies
 from incnb.engine.ledger import TraceName
@@ -39,6 +38,7 @@ FILES: Final = "files"
 WORDS: Final = (*ALLOWED, FILES)
 _PERMIT: Final = re.compile(r"; --allow (\w+)")
 _OURS: Final = re.compile(r"^\s*%(?:re)?load_ext\s+incnb\b|^\s*%incremental\b", re.M)
+_GROWS: Final = "append:"
 _MAGIC: Final = re.compile(r"[*?\[]")
 
 
@@ -52,6 +52,11 @@ class Thing:
     cwd: str
     fp: str = ""
     readers: tuple[tuple[str | None, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What it is, among the things of one notebook."""
+        return f"{self.kind} {self.locator}"
 
     @property
     def place(self) -> tuple[str, bool]:
@@ -96,7 +101,7 @@ class Against:
 @dataclass(frozen=True, slots=True)
 class Relied:
     """What is known of one notebook. `sessions`: of its runs, each with the time of its latest; `named`: as the log
-    calls it."""
+    calls it; `written`: files, in full, that its cells wrote."""
 
     notebook: str
     cwd: str
@@ -105,6 +110,7 @@ class Relied:
     against: tuple[Against, ...] = ()
     sessions: dict[str, float] = field(default_factory=dict)
     named: str = ""
+    written: frozenset[str] = frozenset()
 
     def refusal(self, allow: Iterable[str]) -> str:
         """Why the notebook is not run unattended; empty if it may be."""
@@ -128,7 +134,7 @@ def beside(store: Store) -> Path:
 
 def grown(identity: str) -> str:
     """The path of a growing file, from the identity of the source that reads it."""
-    return re.sub(r"(, (encoding|errors)='[^']*')*$", "", identity.removeprefix("append:"))
+    return re.sub(r"(, (encoding|errors)='[^']*')*$", "", identity.removeprefix(_GROWS))
 
 
 def relied(store: Store, notebook: Path, records: Sequence[dict[str, Any]] | None = None) -> Relied:
@@ -149,26 +155,36 @@ def relied(store: Store, notebook: Path, records: Sequence[dict[str, Any]] | Non
     made = _Things(cwd, relative=union is None or union.get("cwd") in (cwd, os.path.realpath(cwd)))
     against = _unseen(inside, known)
     for cell in known:
-        against += _read(store, cell, made)
+        against += _read(store, cell, made, {str(union.get("session"))} if union is not None else set())
     if union is not None:
         titles = {cell.title for cell in known}
         against += [one for one in _of_union(union, made) if not one.cell or one.cell in titles]
     named = str(runs[-1].get("notebook", "")) if runs else str(notebook)
     unseen = tuple(made.unwatchable)
-    return Relied(str(notebook), cwd, made.all(), unseen, tuple(dict.fromkeys(against)), sessions, named)
+    return Relied(
+        str(notebook), cwd, made.all(), unseen, tuple(dict.fromkeys(against)), sessions, named, frozenset(made.written)
+    )
 
 
-def _read(store: Store, cell: Known, made: _Things) -> list[Against]:
+def _read(store: Store, cell: Known, made: _Things, covered: set[str]) -> list[Against]:
     """What one cell relied on in its latest run, and what it did."""
-    run = cell.runs[-1]
+    last = cell.runs[-1]
+    # a run that failed tells little; of the same code an earlier one may
+    same = (r for r in reversed(cell.runs) if r.get("status") != "failed" and r.get("code") == last.get("code"))
+    run = next(same, last)
     who = (cell.id, cell.title)
     against = []
+    for reason in run.get("reasons", ()):
+        if reason.get("kind") == Kind.SOURCE:
+            made.asked(str(reason.get("locator", "")))
     if run.get("status") == "blocked":
         told = [str(r.get("detail", "")) for r in run.get("reasons", ()) if r.get("code") == Code.EFFECT.value]
         against += [_effect(cell.title, detail) for detail in told or ["had an effect that was not written down"]]
-    elif run.get("status") in ("executed", "failed") and not run.get("trace"):
+    elif not run.get("trace") and str(run.get("session")) not in covered:
         for kind, locator, fp in run.get("relied", ()):
             made.add(kind, str(locator), str(fp), who)
+        what = "failed" if run.get("status") == "failed" else "was not recorded"
+        against.append(Against(cell.title, f"{what} when it ran last, so what it wrote is not known", FILES))
     name = TraceName(str(run.get("trace_code") or run.get("code", "")), str(run.get("trace") or ""))
     stored = name.read(store) if name.id else None
     if stored is not None:
@@ -190,9 +206,11 @@ def _of_union(data: dict[str, Any], made: _Things) -> list[Against]:
         for locator, folder in union.looked:
             made.look(locator, folder)
         for path in union.sources:
-            made.add(Kind.SOURCE, f"append:{path}", "")
+            made.add(Kind.SOURCE, f"{_GROWS}{path}", "")
         against = [_effect(title, detail) for title, detail in union.blocked]
-        return against + [Against("", f"wrote {path}", FILES) for path in union.written if path not in made.written]
+        against += [Against("", f"wrote {path}", FILES) for path in union.written if path not in made.written]
+        made.written.update(union.written)
+        return against
     except (TypeError, KeyError, ValueError):  # written by another version
         return []
 
@@ -251,16 +269,20 @@ class _Things:
             if self._relative or os.path.isabs(locator):
                 self._put(Kind.FILE, _join(self.cwd, locator), fp, who)
         elif kind == Kind.SOURCE:
-            if sources.resolve(locator).detail == "cannot be looked up":
-                self.unwatchable[f"{locator} (only the notebook can ask it)"] = None
-            elif self._relative or os.path.isabs(grown(locator)):
-                self._put(Kind.SOURCE, f"append:{_join(self.cwd, grown(locator))}", fp, who)
+            self.asked(locator)
+            if locator.startswith(_GROWS) and (self._relative or os.path.isabs(grown(locator))):
+                self._put(Kind.SOURCE, f"{_GROWS}{_join(self.cwd, grown(locator))}", fp, who)
         elif kind in (Kind.MODULE, Kind.CODE):
             name = locator.removesuffix(" (file)").partition(":")[0]
             if kind == Kind.MODULE or ":" in locator:
                 file = path if os.path.isabs(path) and path.endswith(".py") else self._module(name)
                 if file is not None:
                     self._put(Kind.FILE, file, "", who)
+
+    def asked(self, locator: str) -> None:
+        """A source that somebody read; those of their own can be asked only where they are."""
+        if not locator.startswith((_GROWS, "paths:")):
+            self.unwatchable[f"{locator} (only the notebook can ask this source)"] = None
 
     def look(self, locator: str, folder: str, fp: str = "", who: tuple[str | None, str] | None = None) -> None:
         self._put(Kind.FILE, locator, fp, who, folder)

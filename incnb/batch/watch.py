@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,7 +102,7 @@ class Watch:
         self.queue = Queue(
             self.refresh, thresholds, folder=beside(store), make=lambda folder: beside(store), told=self._told
         )
-        self.watcher = Watcher(paths, store, self._changed, self.queue.ran, own=self.refresh.own)
+        self.watcher = Watcher(paths, store, self._changed, self.queue.ran, own=self.refresh.own, busy=self._busy)
         self._moved = threading.Event()
         self._over = threading.Event()
         self._failed = False
@@ -109,14 +110,14 @@ class Watch:
 
     def run(self, *, once: bool = False) -> int:
         """Until a signal, or the end of the pipe; with `once` until what is due was done. The status to exit with."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-        self._face.begin(self)
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for name in self._names:
                 self.queue.adopt(name)
-            self.watcher.start(watch=not once)
             self.queue.start()
+            self.watcher.start(watch=not once)
+            # whoever waits is answered when all that happened before was seen
+            self._face.begin(self)
             if once:
                 while not self.queue.drain(0.2) and not self._over.is_set():
                     pass
@@ -126,7 +127,8 @@ class Watch:
         finally:
             self.watcher.stop()
             self.queue.stop(0)
-            self._face.end(self)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         if self._signal == signal.SIGINT:
             return STOPPED
         return NO_ANSWER if once and self._failed else 0
@@ -153,6 +155,9 @@ class Watch:
         notebooks = {name: {**keys.get(name, {}), **watched.get(name, {})} for name in self._names}
         return {**queue, "notebooks": notebooks, "problem": self.watcher.problem}
 
+    def _busy(self, notebook: str) -> bool:
+        return notebook in self.queue.status()["running"]
+
     def _changed(self, notebook: str, what: str) -> None:
         self._face.line(f"{_short(notebook)}: {what}")
         self.queue.notify(notebook)
@@ -168,6 +173,7 @@ class Watch:
             self._face.report(f"{about['limit']} notebooks wait already: the next ones have to wait for room")
         else:
             self._failed = self._failed or bool(about["failed"])
+            self.watcher.settle(notebook)
             self._face.report(f"{_short(notebook)}: {said(about)}")
         self._moved.set()
 
@@ -192,9 +198,6 @@ class _Face:
 
     def state(self, now: Callable[[], dict[str, Any]]) -> None:
         """Something may be another way now."""
-
-    def end(self, watch: Watch) -> None:
-        """It has ended."""
 
 
 class _Lines(_Face):
@@ -238,6 +241,9 @@ class _Pipe(_Face):
         watch.end()
 
     def _wait(self, watch: Watch, asked: dict[str, Any]) -> None:
+        # what changed up to now counts, whether the system told yet or not
+        with suppress(Exception):
+            watch.watcher.reload()
         done = watch.queue.drain(asked.get("timeout"))
         self._send({"answer": asked.get("ask"), "done": done, "state": watch.status()})
 

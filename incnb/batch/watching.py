@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,8 @@ EVERY: Final = 60.0
 #: ms: events that come together, and the quiet that ends them.
 TOGETHER, QUIET = 800, 60
 _SEEN_LIMIT: Final = 64 << 20
+#: Files with a log beside them, as of SQLite.
+DATABASES: Final = (".db", ".db3", ".sqlite", ".sqlite3")
 EVERYTHING: Final = ""
 NEEDS: Final = 'watching files needs watchfiles: pip install "incnb[watch]"'
 
@@ -62,7 +65,7 @@ class Watcher:
     """Watches notebooks and all that they relied on.
 
     `notify(notebook)` for each change; `ran(notebook, when)` when somebody else ran it; `own`: the sessions that are
-    nobody else's. All is called on the watcher's thread, or on that which calls `look`.
+    nobody else's; `busy(notebook)`: whether a run of ours is on its way. All is called on the watcher's thread, or on that which calls `look`.
     """
 
     def __init__(
@@ -73,10 +76,12 @@ class Watcher:
         ran: Callable[[str, float], None] = lambda notebook, when: None,
         *,
         own: set[str] | None = None,
+        busy: Callable[[str], bool] = lambda notebook: False,
         every: float = EVERY,
     ):
         self.notebooks = {str(path): Notebook(path) for path in notebooks}
         self._store, self._notify, self._ran, self._every = store, notify, ran, every
+        self._busy = busy
         self._own = own if own is not None else set()
         self._inbox: queue.SimpleQueue[set[str] | None] = queue.SimpleQueue()
         self._lock = threading.RLock()
@@ -218,6 +223,15 @@ class Watcher:
 
     # -- looking
 
+    def settle(self, notebook: str) -> None:
+        """A run of ours has ended: what it wrote itself is no change."""
+        with self._lock:
+            one = self.notebooks[notebook]
+            for thing in one.known.things:
+                if thing.locator in one.known.written:
+                    one.seen[thing.key] = _fp(current(thing))
+            self._keep(notebook, one)
+
     def look(self, paths: set[str] | None = None, only: str | None = None) -> None:
         """Compare with what was seen last: all, or what may have to do with paths at which something happened."""
         with self._lock:
@@ -228,6 +242,8 @@ class Watcher:
                 if paths is None or any(os.path.dirname(path) == str(one.path.parent) for path in paths):
                     moved |= self._look_at_notebook(name, one)
                 for thing in one.known.things:
+                    if thing.locator in one.known.written and self._busy(name):
+                        continue
                     if paths is None or _concerns(thing, paths):
                         moved |= self._look_at(name, one, thing)
                 if moved:
@@ -244,10 +260,12 @@ class Watcher:
 
     def _look_at(self, name: str, one: Notebook, thing: Thing) -> bool:
         now = current(thing)
-        what = f"{thing.kind} {thing.locator}"
-        fp = now.fp if now.fp is not None else now.detail
+        # of a database the log beside it counts as well, which nothing recorded
+        recorded = "" if thing.locator.endswith(DATABASES) else thing.fp
         gone = now.detail == "deleted" or now.fp is None or now.shown == "no such file"
-        moved = self._compare(name, one, what, fp, thing.fp, f"{thing.name} {'is gone' if gone else 'changed'}")
+        moved = self._compare(
+            name, one, thing.key, _fp(now), recorded, f"{thing.name} {'is gone' if gone else 'changed'}"
+        )
         if not gone:
             one.gone.pop(thing.name, None)
         elif thing.name not in one.gone:
@@ -289,7 +307,7 @@ class Watcher:
             return {}
 
     def _keep(self, name: str, one: Notebook) -> None:
-        things = {f"{thing.kind} {thing.locator}" for thing in one.known.things} | {"notebook"}
+        things = {thing.key for thing in one.known.things} | {"notebook"}
         one.seen = {what: fp for what, fp in one.seen.items() if what in things}
         with suppress(OSError, StoreError):
             beside(self._store)
@@ -311,7 +329,18 @@ def current(thing: Thing) -> Resolved:
     for prefix in (file.LISTING, *file.LOOKS.values()):
         if text.startswith(prefix):
             return file.resolve(prefix + os.path.join(cwd, text.removeprefix(prefix)))
-    return file.resolve(os.path.join(cwd, text))
+    path = os.path.join(cwd, text)
+    now = file.resolve(path)
+    if path.endswith(DATABASES) and now.fp is not None:
+        # what was committed may be in the log, until somebody moves it into the file
+        wal = files.identity(f"{path}-wal")
+        if wal is not None and wal[2]:
+            return replace(now, fp=f"{now.fp} {file.resolve(f'{path}-wal').fp}")
+    return now
+
+
+def _fp(now: Resolved) -> str:
+    return now.fp if now.fp is not None else now.detail
 
 
 def _concerns(thing: Thing, paths: set[str]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,19 @@ _NOTHING_LIKE_IT = "?"
 
 
 _IN_PLACE = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def acting(tree: ast.Module) -> list[ast.stmt]:
+    """The statements of a cell that may do more than bind, define and look."""
+    return [s for s in tree.body if not (isinstance(s, _IN_PLACE) or is_certain(s) or only_looks(s))]
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def _is_plain(node: ast.expr) -> bool:
+    return all(isinstance(p, ast.Constant | ast.Name | ast.Attribute | ast.Load | ast.Tuple) for p in ast.walk(node))
 
 
 def keeps_state(home: str) -> bool:
@@ -135,26 +148,44 @@ class Makers:
                     made = tuple((name, self.at(("", name))) for name in sorted(reads))
                     self.of["", statement.name] = "definition", ast.dump(statement), made
 
-    def left(self, outputs: dict[str, Any], made_by: Maker) -> None:
+    def sets(self, tree: ast.Module) -> set[Place]:
+        """State that a cell sets by plain statements alone: the same statement on the same state gives the same."""
+        found: set[Place] = set()
+        for statement in acting(tree):
+            said = places.said(mentions(statement))
+            call = statement.value if isinstance(statement, ast.Expr) else None
+            if not said or not isinstance(call, ast.Call) or not all(map(_is_plain, [call.func, *_arguments(call)])):
+                return set()
+            names = sorted({n.id for n in ast.walk(statement) if isinstance(n, ast.Name)})
+            made = tuple((name, self.at(("", name))) for name in names)
+            for place in said:
+                self.of[place] = "set", self.at(place), ast.dump(statement), made
+            found |= said
+        return found
+
+    def left(self, outputs: dict[str, Any], made_by: Maker, steady: set[Place] = frozenset()) -> None:  # type: ignore[assignment]
         """What the outputs of a trace say beyond that."""
         for shared in places.sharing_groups(outputs):
             self.aliases.join(shared)
         changed = self.aliases.of(places.patched(outputs))
         for place in {*places.bound(outputs), *changed}:
+            if place in steady and place not in changed:
+                continue
             if self.of.get(place, ("",))[0] not in ("definition", "import") or place in changed:  # type: ignore[index]
                 self.of[place] = made_by
         for name in outputs.get("deleted", []):
             self.of.pop(("", str(name)), None)
 
-    def ran(self, tree: ast.Module, made_by: Maker) -> set[Place]:
+    def ran(self, tree: ast.Module, made_by: Maker, steady: set[Place]) -> set[Place]:
         """A cell runs of which no trace tells what it did: places that it may have touched beyond what it binds."""
-        acts = [s for s in tree.body if not (isinstance(s, _IN_PLACE) or is_certain(s) or only_looks(s))]
+        acts = acting(tree)
         touched = self.touched(tree)
         if acts:
             words = self.reach(word for statement in acts for word in mentions(statement))
             touched |= places.said(words) | {(AMBIENT, what) for what in ambient.GENERATORS}
             if any(keeps_state(home) for name, home in self.imports.items() if name in words):
                 touched.add(MODULES)
+        touched -= steady
         for place in touched:
             self.of[place] = made_by
         self.aliases.join({p for p in touched | {("", n) for n in names_of(tree)} if not p[0]})
@@ -164,8 +195,7 @@ class Makers:
         """The names that a cell may change in place, as far as words tell."""
         found: set[Place] = set()
         defined = self.definitions.keys()
-        own = {name for statement in tree.body if not is_certain(statement) for name in stored_names(statement)}
-        own -= {name for statement in tree.body for name in plainly_made(statement)}
+        held = held_by(tree)
         for statement in tree.body:
             if isinstance(statement, _IN_PLACE) or only_looks(statement):
                 continue
@@ -175,8 +205,13 @@ class Makers:
                 continue
             reached = self.reach(mentions(statement))
             named = changed_names(statement)
-            if named is None or named & own or any(may_change(self.definitions[n]) for n in reached & defined):
-                named = reached  # by another name, or by a function
+            if named is None or any(may_change(self.definitions[n]) for n in reached & defined):
+                named = reached
+            todo = [*named]  # and what these may be, or hold, by another name
+            while todo:
+                more = held.get(todo.pop(), set()) - named
+                named |= more
+                todo += more
             found |= {("", name) for name in named - defined if ("", name) in self.of}
         found -= {("", name) for name in self.imports}
         return self.aliases.of(found)
@@ -252,12 +287,24 @@ class Makers:
         self.of[place] = "configured", before, ast.dump(statement), made
 
 
-def plainly_made(statement: ast.stmt) -> set[str]:
-    """The name that a statement binds to an object that nobody else holds."""
-    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Dict | ast.List | ast.Set | ast.Constant):
-        if all(isinstance(part, ast.Constant) for part in ast.iter_child_nodes(statement.value) if isinstance(part, ast.expr)):
-            return {target.id for target in statement.targets if isinstance(target, ast.Name)}
-    return set()
+def held_by(tree: ast.AST) -> dict[str, set[str]]:
+    """For each name that a cell binds, the names in what it is bound to."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        bindings: list[tuple[ast.AST, ast.AST | None]] = []
+        if isinstance(node, ast.Assign):
+            bindings = [(target, node.value) for target in node.targets]
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
+            bindings = [(node.target, node.value)]
+        elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+            bindings = [(node.target, node.iter)]
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            bindings = [(node.optional_vars, node.context_expr)]
+        for target, value in bindings:
+            for part in ast.walk(target):
+                if isinstance(part, ast.Name) and value is not None:
+                    found.setdefault(part.id, set()).update(mentions(value))
+    return found
 
 
 def names_of(tree: ast.Module) -> set[str]:
@@ -269,9 +316,10 @@ class Sessions:
     """Past sessions of one notebook: what there was when a trace was left or brought back."""
 
     def __init__(self, store: Store, history: History, notebooks: list[str], trees: dict[str, ast.Module],
-                 quiet: dict[str, int], leading: int):  # fmt: skip
+                 quiet: dict[str, int], leading: int, parse: Callable[[str], ast.Module | None]):  # fmt: skip
         """`trees`: of the cells of the notebook, by code; `quiet`: how many cells that do nothing and are not tracked
-        stand before each, `leading` of them before the first."""
+        stand before each, `leading` of them before the first. `parse`: for cells that are in it no more."""
+        self._parse = parse
         self._store, self._trees, self._quiet, self._leading = store, trees, quiet, leading
         self._found: dict[tuple[str, str], list[Makers]] = {}
         runs = [run for notebook in notebooks for run in history.runs(notebook)]
@@ -304,18 +352,18 @@ class Sessions:
         tree = self._trees.get(code)
         data = stored.data if stored is not None else None
         if tree is None and data is not None:
-            tree = _parsed(str(data.get("source") or ""))
+            tree = self._parse(str(data.get("source") or ""))
         if tree is None:
             makers.forget()
             return
         if data is None:
             made_by = unique()
             makers.begins(tree, made_by)
-            makers.ran(tree, made_by)
+            makers.ran(tree, made_by, makers.sets(tree))
             return
         made_by = "trace", str(data.get("code", "")), stored.id
         makers.begins(tree, made_by)
-        makers.left(data.get("outputs", {}), made_by)
+        makers.left(data.get("outputs", {}), made_by, makers.sets(tree))
         for dependency in data.get("dependencies", []):
             if dependency.get("kind") == Kind.MODULE.value and str(dependency.get("locator", "")).endswith(" (file)"):
                 name = str(dependency["locator"]).removesuffix(" (file)")
@@ -328,11 +376,3 @@ FILE_OF_MODULE = "<file of module>"
 def _index(run: dict[str, Any]) -> int:
     index = run.get("index")
     return index if type(index) is int else -1
-
-
-def _parsed(source: str) -> ast.Module | None:
-    """The text of a cell that is not in the notebook any more; None where IPython's own words are in it."""
-    try:
-        return ast.parse(source) if source else None
-    except (SyntaxError, ValueError):
-        return None

@@ -21,7 +21,7 @@ from incnb.analysis.plainly import HARMLESS, magic_of, stored_names
 from incnb.dependencies import Environment, Resolved, ambient, bindings, file, module, sharing, source
 from incnb.engine import places
 from incnb.engine.configured import EVERYTHING
-from incnb.engine.makers import FILE_OF_MODULE, Makers, Sessions, names_of, unique
+from incnb.engine.makers import FILE_OF_MODULE, Makers, Sessions, acting, names_of, unique
 from incnb.engine.places import AMBIENT, FILE, MODULES, Place, path_of, places_of
 from incnb.engine.provenance import _WRITING
 from incnb.engine.shadow import Shadow, imported, same_definition
@@ -61,6 +61,7 @@ class World:
         self.makers = Makers()
         self._held: dict[str, dict[str, str]] = {}  # by name, the fingerprints that a trace tells
         self._doubts: dict[Place, Doubt] = {}
+        self._setters: dict[Place, Foreseen] = {}
         self._titles: dict[str, str] = {}  # who bound a name last
         self._loaded: set[str] = set()
         self._perhaps: dict[str, Doubt] = {}  # modules that may be loaded
@@ -91,7 +92,7 @@ class World:
         loose = self._unsteady(stored, outputs)
         self._bind(seen)
         self.makers.begins(seen.tree, made_by)
-        self.makers.left(outputs, made_by)
+        self.makers.left(outputs, made_by, self._sets(seen))
         for name in names_of(seen.tree):
             self._doubts.pop(("", name), None)
         for group in outputs.get("groups", []):
@@ -122,7 +123,8 @@ class World:
         made_by = unique()
         self._bind(seen, doubt)
         self.makers.begins(seen.tree, made_by)
-        touched = self.makers.ran(seen.tree, made_by) if not is_quiet(seen.tree) else set()
+        steady = self._sets(seen)
+        touched = self.makers.ran(seen.tree, made_by, steady) if not is_quiet(seen.tree) else set()
         last, own = last or {}, names_of(seen.tree)
         for place in touched | places.patched(last):
             known = self.shadow.main.names
@@ -133,8 +135,9 @@ class World:
                 self._doubts[place] = doubt
             else:
                 self._doubts.setdefault(place, maybe)
-        for what in {str(entry["what"]) for entry in last.get("ambient", [])}:
-            self._doubts[AMBIENT, what] = doubt
+        for what in {str(entry["what"]) for entry in last.get("ambient", [])} if acting(seen.tree) else ():
+            if not steady:  # else its text alone says what it sets
+                self._doubts[AMBIENT, what] = doubt
         words = self.makers.reach(mentions(seen.tree))
         self._writes(seen, words, last, doubt)
         self._environment = None
@@ -161,6 +164,13 @@ class World:
                 if isinstance(node, ast.Import | ast.ImportFrom) and node is not statement:
                     self._may_import(node, Doubt(f"depends on whether {seen.called} imports it", seen.title))
             self._moves(statement)
+
+    def _sets(self, seen: Foreseen) -> set[Place]:
+        found = self.makers.sets(seen.tree)
+        for place in found:
+            self._setters[place] = seen
+            self._doubts.pop(place, None)
+        return found
 
     def _imports(self, statement: ast.Import | ast.ImportFrom) -> None:
         before = set(self.shadow.modules)
@@ -411,9 +421,14 @@ class World:
             found = self._compared(dependency)
             if found is HOLDS or dependency.locator in _PLAINLY:
                 return found
+            then = self._sessions.when(str((stored.data or {}).get("code", "")), stored.id)
+            if then and all(past.at(place) is not None and past.floor is None for past in then):
+                return found  # it was set then, and would not be now
         if self._same(stored, (place,)):
             return HOLDS
-        return Doubt(f"depends on the {dependency.locator}" if " " in dependency.locator else dependency.locator)
+        setter = self._setters.get(place)
+        by = f", set by {setter.called}" if setter is not None else ""
+        return Doubt(f"depends on the {dependency.locator}{by}", setter.title if setter is not None else "")
 
     def _of_sharing(self, dependency: Dependency, stored: StoredTrace, recorded: list[Dependency]) -> Any:
         wanted = places_of(dependency)

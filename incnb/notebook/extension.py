@@ -14,10 +14,11 @@ from incnb.engine.naming import cell_key
 from incnb.engine.options import Options, parse
 from incnb.engine.session import Session
 from incnb.model import Decision
-from incnb.notebook import footer
+from incnb.notebook import footer, panel_refresher
 from incnb.notebook.magics import IncMagics
 from incnb.notebook.panel import Panels
 from incnb.notebook.progress import shower
+from incnb.notebook.refresher import Refresher
 from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
 
@@ -69,6 +70,7 @@ class Extension:
         self.session.progress = lambda quiet: shower(shell, quiet=quiet, unattended=self.orders is not None)
         scene.present(self.session)
         self.panels = Panels(self)
+        self.refresher = Refresher(self.session, lambda: panel_refresher.tell(self))
         self.tracker = Tracker(self.session, self._say, self.panels.begun)
         self.orders: Orders | None = None  # of a batch run
         self.begun: dict[str, Any] = {}  # how the kernel of that run began
@@ -86,6 +88,7 @@ class Extension:
 
     def remove(self) -> None:
         scene.gone(self.session)
+        self.refresher.stop()
         self.panels.close()
         self.session.close()
         for owner, item in (

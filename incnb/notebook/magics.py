@@ -12,13 +12,14 @@ from incnb.batch.orders import END
 from incnb.engine.options import OptionError, Options, parse
 from incnb.notebook import unattended, verbs
 from incnb.notebook.panel import Panel
+from incnb.notebook.refresher import RefresherError
 from incnb.notebook.shown import show
 
 if TYPE_CHECKING:
     from incnb.notebook.extension import Extension
 
 END_VERB = END.partition(" ")[2]
-VERBS = ("on", "off", *verbs.USAGE, "panel")
+VERBS = ("on", "off", *verbs.USAGE, "panel", "refresher")
 
 
 @magics_class
@@ -54,6 +55,11 @@ class IncMagics(Magics):
         %incremental forget CELL           take out of the store what is saved of it: it executes next time
         %incremental store                 what is kept, by cell, and how much that is
         %incremental wait                  wait for background work
+        %incremental refresher start [--changes N] [--days D] [--min-changes N] [--allow WORD …]
+                                           run this notebook again in the background when enough of what it relies on
+                                           has changed, so that your next run is a hit; the file is never written
+        %incremental refresher status      what is pending, running or not run and why, and what is watched
+        %incremental refresher wait|stop   wait until all that is due has run; end it
 
         The questions are functions as well: incnb.why(), incnb.report(), incnb.plan(), incnb.history(CELL),
         incnb.stats(), incnb.store(), incnb.forget(CELL). Their answers have .to_dict() and .to_frame().
@@ -84,7 +90,12 @@ class IncMagics(Magics):
             display(Panel(self._extension))  # type: ignore[no-untyped-call]
         elif not verb:
             print(self._extension.status())
-        elif verb in verbs.USAGE or verb in verbs.LATER:
+        elif verb == "refresher":
+            try:
+                print(self._extension.refresher.follow(rest))
+            except RefresherError as error:
+                raise UsageError(f"incnb: {error}") from None
+        elif verb in verbs.USAGE:
             try:
                 show(self.shell, verbs.follow(verb, rest, self._extension.enquiries))
             except verbs.VerbError as error:

@@ -29,6 +29,7 @@ from incnb.engine import actions
 from incnb.engine.rows import asked, ordered, pinned, row, rows
 from incnb.explain import static_table
 from incnb.model import Code, IncnbError, Reason
+from incnb.notebook.panel_refresher import with_refresher
 from incnb.outputs import leftovers
 from incnb.outputs.pending import of_our_own
 
@@ -79,7 +80,8 @@ class Panel:
         not_recorded(self._extension)
         try:
             found = rows(self._extension.session)
-            return {"text/plain": static_table.table_text(found), "text/html": static_table.table_html(found)}
+            shown = {"text/plain": static_table.table_text(found), "text/html": static_table.table_html(found)}
+            return with_refresher(shown, self._extension.refresher.line())
         except Exception as error:  # a display that raises would be a traceback in the user's cell
             problem = f"incnb: the panel cannot be shown: {type(error).__name__}: {error}"
             return {"text/plain": problem, "text/html": static_table.note_html(problem)}
@@ -146,6 +148,7 @@ class Panels:
         self._told: dict[str, dict[str, Any]] = {}
         self._order: list[str] = []
         self._running: dict[str, str] | None = None
+        self.refresher = ""
         self._seq = 0
         self._requests: deque[tuple[Any, dict[str, Any]]] = deque()
         self._scheduled = False
@@ -248,7 +251,12 @@ class Panels:
                 "time": time.time(),
                 "rows": [self._told[key] for key in self._order if key in self._told],
                 "running": self._running,
+                "refresher": self.refresher,
             }
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Something of which only the front end has to know."""
+        self._guard(lambda: self._send(message))
 
     def begun(self, key: str, title: str) -> None:
         """A tracked cell is about to be decided."""

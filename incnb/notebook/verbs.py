@@ -31,7 +31,6 @@ USAGE = {
     "store": "store",
     "wait": "wait",
 }
-LATER = ("refresher",)
 
 
 class VerbError(IncnbError):
@@ -49,8 +48,6 @@ class Words:
 
 def follow(verb: str, line: str, enquiries: Enquiries) -> Answer | str:
     """Do what a verb asks for; the answer to show, or the text to print. Raises `VerbError`."""
-    if verb in LATER:
-        raise VerbError(f"%incremental {verb} is not available in this version of incnb")
     sys.audit(ASKED, f"%incremental {verb}")
     try:
         return _VERBS[verb](line, enquiries)

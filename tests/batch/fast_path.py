@@ -22,7 +22,7 @@ CELLS = (
     "t = Path('a.txt').read_text()\nlinked = open('link.txt').read()\nnames = sorted(os.listdir('data'))\n"
     "found = glob.glob('*.csv')\nthere = Path('maybe').exists()\nwho = os.environ.get('WHO')",
     "out = helper.twice(t) + pkg.value()\nout",
-    "Path('made').mkdir(exist_ok=True)\nn = Path('made/result.txt').write_text(out)",
+    "Path('made').mkdir(exist_ok=True)\nPath('../elsewhere').mkdir(exist_ok=True)\nn = Path('made/result.txt').write_text(out)",
     "big = list(range(100000))",
     "from IPython.display import HTML, display\nprint('shown: é\\n\\u2028 here')\ndisplay(HTML('<b>bold</b>\\n'))\nlib.answer()",
 )

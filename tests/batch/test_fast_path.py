@@ -213,6 +213,12 @@ def test_a_written_file_that_is_another_needs_a_kernel(nb: Recorded, content: st
         assert "result.txt" in nb.refused()
 
 
+def test_a_folder_that_a_cell_made_and_that_is_gone_needs_a_kernel(nb: Recorded) -> None:
+    (nb.root / "elsewhere").rmdir()
+    assert "elsewhere is gone" in nb.refused()
+    (nb.root / "elsewhere").mkdir()
+
+
 # -- modules, packages, Python
 
 

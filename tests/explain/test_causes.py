@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from notebooks import Shell
@@ -160,7 +159,9 @@ def test_a_failed_cell_says_with_what(shells: Shells, code: str, words: str) -> 
 
 def test_an_error_is_not_asked_for_its_text(shells: Shells) -> None:
     shell = shells()
-    shell.plain("asked = []\nclass Odd(Exception):\n    def __str__(self):\n        asked.append(1)\n        return 'odd'")
+    shell.plain(
+        "asked = []\nclass Odd(Exception):\n    def __str__(self):\n        asked.append(1)\n        return 'odd'"
+    )
     fails(shell, "raise Odd(asked)", "--name bad")
     once = len(shell["asked"])
     with contextlib.suppress(Exception):

@@ -326,13 +326,12 @@ def test_refresh_takes_no_mark_and_no_accept_away(shells: Shells, say: Say) -> N
         ("accept one --reason", "accept wants a reason, which is kept and shown"),
         ("stats now", "stats takes nothing more: %incremental stats"),
         ("report all", "report takes nothing more: %incremental report"),
-        ("refresher", "%incremental refresher is not available in this version of incnb"),
         ("why --loud", "%incremental why has no option --loud: %incremental why [CELL]"),
         ("panel x", "panel takes nothing more"),
         (
             "dance",
             "there is no %incremental dance; there are on, off, why, report, plan, history, stats, mark, accept, "
-            "refresh, forget, store, wait, panel",
+            "refresh, forget, store, wait, panel, refresher",
         ),
     ],
 )

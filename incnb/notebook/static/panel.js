@@ -158,6 +158,7 @@ class Store {
     this.seq = state.seq ?? 0;
     this.time = state.time ?? 0;
     this.running = state.running ?? null;
+    this.refresher = state.refresher ?? "";
     if (state.over) this.over = state.over;
   }
 
@@ -176,6 +177,9 @@ class Store {
     } else if (message.do === "state") {
       this.load(message.state);
       this.changed(null);
+    } else if (message.do === "refresher") {
+      this.refresher = message.line;
+      this.changed([]);
     } else if (message.do === "answer") this.answered(message);
     else if (message.do === "ended") this.end(message.text);
   }
@@ -321,6 +325,7 @@ class View {
         onclick: () => this.show(mode),
       }),
     );
+    this.refresher = make("div", { class: "incnb-refresher", hidden: true });
     this.notice = make("div", { class: "incnb-notice", role: "status", hidden: true });
     const columns = ["Status", "No.", "Cell", "Why", "Items", "Now", "Recorded", "Saved", "Size"];
     const classes = ["status", "number", "title", "why", "items", "now", "recorded", "saved", "size"];
@@ -341,6 +346,7 @@ class View {
       { class: "incnb-panel", tabindex: "-1", "aria-label": "incnb: the cells of this session", "data-lm-suppress-shortcuts": "true" },
       make("div", { class: "incnb-head" }, this.total, this.counts, this.items, this.saved),
       make("div", { class: "incnb-tools" }, this.search, make("div", { class: "incnb-modes", role: "group", "aria-label": "View" }, ...this.modes)),
+      this.refresher,
       this.notice,
       this.grid,
       this.arcs,
@@ -477,6 +483,8 @@ class View {
   }
 
   drawNotice() {
+    setText(this.refresher, `Refresher: ${this.store.refresher}`);
+    this.refresher.hidden = !this.store.refresher;
     setText(this.notice, this.store.over);
     this.notice.hidden = !this.store.over;
     this.root.classList.toggle("is-over", Boolean(this.store.over));
