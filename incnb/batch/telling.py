@@ -76,7 +76,8 @@ class Progress:
     def _tick(self) -> None:
         while not self._over.wait(TICK):
             with self._lock:
-                self._show(self.line())
+                if self._running:
+                    self._show(self.line())
 
     def line(self) -> str:
         """How far the notebooks are that run now."""

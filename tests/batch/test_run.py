@@ -90,6 +90,7 @@ def test_a_notebook_that_loads_incnb_anew_stays_under_the_run_and_shows_nothing(
     assert run(source).cells == {"c0": "executed", "c3": "executed", "c7": "executed"}
     again = run(source)
     assert again.cells["c0"] == again.cells["c3"] == "reused" and "c5" not in again.cells
+    assert again.report["notebooks"][0]["kernel"]  # the second session knows nothing of the first
     assert outputs(Path("nb.out.ipynb"))[:7] == [[]] * 7
 
 
