@@ -5,8 +5,8 @@ the person's next run is a hit. Each decision goes to standard output as a line 
 ended.
 
 It lives no longer than whoever started it. Standard input is a pipe that nobody writes to after the orders: when it
-ends, the other side is gone or wants an end, however that came about, also by SIGKILL. Then the kernel is ended as by
-Ctrl-C, and after a few seconds by force, with everything below it that is there then.
+ends, the other side is gone or wants an end, however that came about, also by SIGKILL. Then the cell is interrupted and
+the kernel shut down, and after a few seconds it ends by force, with everything below it that is there then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from incnb.batch.run import Running
 
 GRACE: Final = 4.0
 #: The person's own work comes first.
@@ -33,33 +36,33 @@ def main() -> int:
     os.dup2(2, 1)  # nothing else gets in between the lines
     with suppress(OSError, AttributeError):
         os.nice(NICE)
-    threading.Thread(target=_until_gone, name="incnb watches for its parent", daemon=True).start()
 
     def tell(told: dict[str, Any]) -> None:
         with suppress(OSError):
             out.write(json.dumps(told) + "\n")
 
     from incnb.batch.orders import Orders
-    from incnb.batch.run import execute
+    from incnb.batch.run import Running, execute
     from incnb.model import shorten
 
     path = Path(orders["notebook"])
+    running = Running(str(path))
+    threading.Thread(target=_until_gone, args=(running,), name="incnb watches for its parent", daemon=True).start()
     try:
         known = Orders(notebook=str(path), options=orders["options"])
-        done = execute(path, None, known, lambda decision: tell({"decision": decision}))
+        done = execute(path, None, known, lambda decision: tell({"decision": decision}), running=running)
     except BaseException as fault:  # it is told, and there is nobody above
         tell({"end": True, "error": shorten(f"{type(fault).__name__}: {fault}")})
         return 1
-    error = next((line for line in reversed(done.error.splitlines()) if line.strip()), "")
-    tell({"end": True, "error": shorten(error), "plainly": done.plainly, "seconds": done.seconds})
-    return 1 if done.error else 0
+    tell({"end": True, "error": shorten(done.brief), "plainly": done.plainly})
+    return done.status
 
 
-def _until_gone() -> None:
+def _until_gone(running: Running) -> None:
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    os.kill(os.getpid(), signal.SIGINT)
+    running.end()
     deadline = time.monotonic() + GRACE
     while time.monotonic() < deadline and children(os.getpid()):
         time.sleep(0.05)

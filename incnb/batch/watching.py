@@ -64,8 +64,9 @@ class Notebook:
 class Watcher:
     """Watches notebooks and all that they relied on.
 
-    `notify(notebook)` for each change; `ran(notebook, when)` when somebody else ran it; `own`: the sessions that are
-    nobody else's; `busy(notebook)`: whether a run of ours is on its way. All is called on the watcher's thread, or on that which calls `look`.
+    `notify(notebook, what)` for each change; `ran(notebook, when)` when somebody else ran it; `own`: the sessions that
+    are nobody else's; `busy(notebook)`: whether a run of ours is on its way. All is called on the watcher's thread, or
+    on that which calls `look`.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Watcher:
         self._watched: dict[str, bool] = {}
         self._thread: threading.Thread | None = None
         self._reload_after = 0.0
+        self._again: threading.Timer | None = None
         self.problem = ""
 
     # -- its life
@@ -152,8 +154,11 @@ class Watcher:
             # it may be long, and a running notebook writes to it with every cell
             if time.monotonic() >= self._reload_after:
                 self.reload()
-            else:
-                threading.Timer(1.0, self._inbox.put, ({os.path.join(log, "again")},)).start()
+            elif self._again is None or not self._again.is_alive():
+                wait = max(0.1, self._reload_after - time.monotonic())
+                self._again = threading.Timer(wait, self._inbox.put, ({os.path.join(log, "again")},))
+                self._again.daemon = True
+                self._again.start()
         others = {path for path in paths if os.path.dirname(path) != log}
         if others:
             self.look(others)

@@ -10,7 +10,7 @@ from IPython.display import display
 
 from incnb.batch.orders import END
 from incnb.engine.options import OptionError, Options, parse
-from incnb.notebook import unattended, verbs
+from incnb.notebook import footer, unattended, verbs
 from incnb.notebook.panel import Panel
 from incnb.notebook.refresher import RefresherError
 from incnb.notebook.shown import show
@@ -92,9 +92,13 @@ class IncMagics(Magics):
             print(self._extension.status())
         elif verb == "refresher":
             try:
-                print(self._extension.refresher.follow(rest))
+                print(
+                    self._extension.refresher.follow(rest) if orders is None else "incnb: no refresher in a batch run"
+                )
             except RefresherError as error:
-                raise UsageError(f"incnb: {error}") from None
+                if footer.attended(self.shell):
+                    raise UsageError(f"incnb: {error}") from None
+                print(f"incnb: {error}")  # a notebook that asks for one must not fail where nobody sits
         elif verb in verbs.USAGE:
             try:
                 show(self.shell, verbs.follow(verb, rest, self._extension.enquiries))

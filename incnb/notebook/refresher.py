@@ -23,11 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Final
 
-from incnb.batch.relied import WORDS
-from incnb.batch.watch import options, said
-from incnb.batch.watching import NEEDS
 from incnb.engine.session import Session
-from incnb.engine.union import log_union, union_of
 from incnb.explain.words import amount
 from incnb.model import IncnbError, shorten
 
@@ -81,6 +77,9 @@ class Refresher:
         raise RefresherError(f"there is no refresher {shorten(line.strip())}: %incremental {USAGE}")
 
     def _start_as(self, words: list[str]) -> str:
+        from incnb.batch.relied import WORDS  # here, since most sessions never need them
+        from incnb.batch.watch import options
+
         parser = _Words("refresher start", add_help=False, allow_abbrev=False)
         options(parser)
         parsed = parser.parse_args(words)
@@ -103,6 +102,8 @@ class Refresher:
         notebook = self._notebook()
         self._tell_union()
         if find_spec("watchfiles") is None:
+            from incnb.batch.watching import NEEDS
+
             raise RefresherError(NEEDS)
         rules = ["--changes", str(changes), "--days", str(days), "--min-changes", str(min_changes)]
         command = [sys.executable, "-P", "-m", "incnb", "watch", notebook, "--pipe", *rules]
@@ -125,6 +126,8 @@ class Refresher:
 
     def _tell_union(self) -> None:
         """Put into the log what the cells relied on and wrote up to now, as far as no trace has it."""
+        from incnb.engine.union import log_union, union_of
+
         with suppress(Exception):  # then less is known, and what is not known is refused
             log_union(self._session, union_of(self._session))
 
@@ -251,6 +254,8 @@ class Refresher:
 
 def _line(state: dict[str, Any]) -> str:
     """The state of a refresher of one notebook in one line."""
+    from incnb.batch.watch import said
+
     parts = []
     for name, one in state["notebooks"].items():
         if name in state.get("running", ()):

@@ -414,7 +414,7 @@ InKernel = tuple[Place, Kernel, Callable[[], None]]
 
 
 def say(kernel: Kernel, line: str) -> str:
-    done = kernel.run(f"%incremental refresher {line}", allow_error=True)
+    done = kernel.run(f"%incremental refresher {line}", allow_error=True, metadata={"cellId": "asks"})
     return done.stdout.strip() or done.stderr.strip() or str(done.error and done.error[1])
 
 
@@ -459,6 +459,19 @@ def test_a_kernel_that_knows_no_notebook_says_so(tmp_path: Path) -> None:
     with Kernel(env={"INCNB_STORE": str(tmp_path), "JPY_SESSION_NAME": None}) as running:
         running.run("%load_ext incnb")
         assert "run `incnb watch NOTEBOOK` in a terminal" in say(running, "start")
+
+
+@pytest.mark.kernel
+def test_a_notebook_that_starts_its_own_refresher_starts_none_in_a_batch_run(tmp_path: Path) -> None:
+    place = Place(tmp_path, "%load_ext incnb\n%incremental refresher start --changes 1", READS)
+    place.file("data.txt", "one")
+    assert place.run() == ["executed"]
+    place.file("data.txt", "two")
+    assert "1 ran in" in place.watch("--once", "--changes", "1").stdout
+    with Kernel(env={**place.env, "JPY_SESSION_NAME": None}, cwd=place.folder) as running:  # as plain nbclient does
+        done = running.run(place.notebook.cells[0].source)
+        assert done.stdout.startswith("incnb: the refresher needs the path of the notebook")
+    assert until(lambda: not place.processes())
 
 
 @pytest.mark.kernel

@@ -713,3 +713,15 @@ def test_five_hundred_rows_do_not_lag(page: Any) -> None:
 def test_the_helper_shows_what_it_says(page: Any) -> None:
     open_panel(page, many(3))
     assert blank_page.STATIC.name == "static" and len(titles(page)) == 3
+
+
+def test_the_line_of_the_refresher_comes_and_goes(page: Any) -> None:
+    open_panel(page, DEMO)
+    line = page.locator(".incnb-refresher")
+    assert not line.is_visible()
+    page.evaluate("window.tell({do: 'refresher', line: '3 changes pending · <b>runs now</b>'})")
+    frame(page)
+    assert line.inner_text() == "Refresher: 3 changes pending · <b>runs now</b>"
+    page.evaluate("window.tell({do: 'refresher', line: ''})")
+    frame(page)
+    assert not line.is_visible()
