@@ -64,7 +64,7 @@ NAMES = (
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_the_file_is_that_of_a_full_run(runs: Runs, name: str) -> None:
     expected = runs.plain
@@ -78,7 +78,7 @@ def test_the_file_is_that_of_a_full_run(runs: Runs, name: str) -> None:
     assert differences(expected, seen(runs.files[name], final=final)) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_most_cells_of_it_are_reused(runs: Runs) -> None:
     for name in ("preprocessor warm", "engine warm"):
         counts = runs.done[name].counts
@@ -86,7 +86,7 @@ def test_most_cells_of_it_are_reused(runs: Runs) -> None:
     assert runs.done["run warm"].text.count("reused") >= 45
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_file_that_is_written_without_a_kernel_is_that_of_a_full_run(tmp_path: Path) -> None:
     tools, path = Tools(tmp_path / "home"), zoo(tmp_path / "quiet.ipynb", quiet=True)
     tools.nbclient(path, tmp_path / "plain.ipynb")
