@@ -39,6 +39,8 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "error_line": outcome.brief or None,
         "written": str(outcome.written) if outcome.written is not None else None,
         "untracked": outcome.plainly or None,
+        "kernel": outcome.kernel,
+        "kernel_because": outcome.refused or None,
         "mismatches": telling.mismatches(outcome),
         "cells": list(outcome.decisions),
     }

@@ -76,9 +76,13 @@ def _signals(news: News) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda got, frame: news.put(STATUSES[got])) for number in STATUSES}
+    # one that is ignored (nohup, a job in the background) stays so; one of None is not Python's
+    before = {number: signal.getsignal(number) for number in STATUSES}
+    before = {number: was for number, was in before.items() if was not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, lambda got, frame: news.put(STATUSES[got]))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, was in before.items():
+            signal.signal(number, was)

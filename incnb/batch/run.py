@@ -87,6 +87,7 @@ class Running:
     async def follow(self, client: Incremental, log: BinaryIO) -> None:
         """Let the client execute its notebook; what its kernel writes to its terminal goes to `log`."""
         import asyncio
+        import atexit
 
         with self._lock:
             self._loop, self._task, self.client = asyncio.get_running_loop(), asyncio.current_task(), client
@@ -96,6 +97,11 @@ class Running:
         try:
             await client.async_execute(stdout=log, stderr=log)
         finally:
+            # nbclient leaves these to the end of the process where a kernel does not start, or is given up meanwhile
+            atexit.unregister(client._cleanup_kernel)
+            if client.km is not None:
+                with suppress(Exception):
+                    await client._async_cleanup_kernel()
             with self._lock:
                 self._loop = self._task = None
 
@@ -180,7 +186,8 @@ def _without_kernel(
         return _refused(source, str(failed), NO_ANSWER, started)
     for decision in done.decisions:
         decided(decision)
-    return Outcome(source, done.decisions, time.perf_counter() - started, written=target, kernel=False)
+    took = time.perf_counter() - started
+    return Outcome(source, done.decisions, took, union=done.union, written=target, kernel=False)
 
 
 def load(source: Path, parameters: Mapping[str, Value]) -> tuple[Any, list[str]]:
@@ -295,7 +302,7 @@ def _ended(failed: BaseException, source: Path, kernel: str, running: Running, l
     if isinstance(failed, DeadKernelError) and running.number:
         line = f"{source}: the kernel died in {where}"
         return "\n".join([line, *_last(log)]), line, NO_ANSWER
-    if isinstance(failed, OSError | RuntimeError) and not running.number:
+    if not running.number:
         line = f"{source}: the kernel {kernel} cannot be started: {failed}"
         return "\n".join([line, *_last(log)]), line, NO_ANSWER
     if os.environ.get("INCNB_DEBUG"):

@@ -183,10 +183,10 @@ def _lines(target: Target, outcome: Outcome) -> list[str]:
         kept = "; the cells that had finished are kept" if outcome.begun else ""
         told.append(f"incnb: {target.shown} was interrupted{kept}")
     elif outcome.error:
-        alone = outcome.error == outcome.brief
-        told.append(f"incnb: {outcome.error}" if alone else outcome.error)
-        if not alone:
-            told.append(f"incnb: {target.shown} failed in {outcome.brief}")
+        ours = outcome.error.startswith(outcome.brief)
+        told += (
+            [f"incnb: {outcome.error}"] if ours else [outcome.error, f"incnb: {target.shown} failed in {outcome.brief}"]
+        )
     if (outcome.error or outcome.interrupted) and outcome.begun:
         name = os.path.relpath(target.written)
         there = target.written.exists()

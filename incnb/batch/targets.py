@@ -39,7 +39,7 @@ def targets(given: Sequence[str], out: str | None, *, inplace: bool) -> tuple[li
     found = [Target(_full(name), Path(), name) for name in named]
     if out is not None and inplace:
         raise Mistake("say either -o or --inplace")
-    if out == "":
+    if out in ("", "-"):
         raise Mistake("-o needs the name of a file or a folder")
     folder = _folder(out, len(found)) if out is not None else None
     placed = [Target(one.source, _placed(one.source, out, folder, inplace=inplace), one.shown) for one in found]

@@ -76,7 +76,8 @@ class Progress:
     def _tick(self) -> None:
         while not self._over.wait(TICK):
             with self._lock:
-                self._show(self.line())
+                if self._running:
+                    self._show(self.line())
 
     def line(self) -> str:
         """How far the notebooks are that run now."""
@@ -95,7 +96,7 @@ class Progress:
         except OSError:
             wide = 0
         wide = wide or 80  # a terminal that does not know
-        text = text[: wide - 1]
+        text = "".join(char if char.isprintable() else " " for char in text)[: wide - 1]
         self._write("\r" + text.ljust(min(self._width, wide - 1)))
         self._width = len(text)
 

@@ -18,6 +18,7 @@ import contextlib
 import sys
 import textwrap
 import types
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -58,6 +59,7 @@ class Space:
 
     module: types.ModuleType
     unknown: set[str] = field(default_factory=set)
+    imports: list[ast.stmt] = field(default_factory=list)  # of the module that is compiled at once with its functions
 
     @property
     def names(self) -> dict[str, Any]:
@@ -94,7 +96,10 @@ class Space:
             return False
         if plain:
             file = str(self.names.get("__file__", "<notebook>"))
-            code = compile(ast.Module([statement], []), file, "exec", flags & _FUTURES, dont_inherit=True)
+            # Python compiles `name.attribute()` otherwise where the module imports the name; here it runs none of them
+            never = [ast.If(ast.Constant(False), self.imports, [])] if self.imports else []
+            whole = ast.fix_missing_locations(ast.Module([*never, statement], []))
+            code = compile(whole, file, "exec", flags & _FUTURES, dont_inherit=True)
             exec(code, self.names)
         return plain
 
@@ -255,6 +260,7 @@ class Shadow:
                 for alias in statement.names:
                     flags |= int(getattr(getattr(__future__, alias.name, None), "compiler_flag", 0))
         self._put(name, stub)
+        space.imports = list(_imports(tree.body))
         for statement in tree.body:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self.imports(space, statement)
@@ -302,6 +308,16 @@ class Shadow:
         if name in self.modules:
             return self.modules[name].module
         return stdlib(name) or types.ModuleType(name)
+
+
+def _imports(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:
+    """The imports that bind names of a module, wherever they stand in it."""
+    for node in body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+                yield node
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _imports(ast.iter_child_nodes(node))
 
 
 def imported(statement: ast.Import | ast.ImportFrom, package: str = "") -> list[tuple[str, str | None, str]]:

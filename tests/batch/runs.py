@@ -46,13 +46,13 @@ class Runs:
         write(v4.new_notebook(cells=cells, metadata=metadata), path)
         return path
 
-    def kernel(self, name: str, language: str = "python", **env: str) -> None:
-        """Install a kernel: the one of this Python, with these variables."""
+    def kernel(self, name: str, language: str = "python", command: list[str] | None = None, **env: str) -> None:
+        """Install a kernel: the one of this Python, with these variables, or any command."""
         import sys
 
         folder = self.folder / "data" / "kernels" / name
         folder.mkdir(parents=True)
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = command or [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = {"argv": argv, "display_name": name, "language": language, "env": env}
         (folder / "kernel.json").write_text(json.dumps(spec))
 

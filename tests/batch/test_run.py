@@ -90,6 +90,7 @@ def test_a_notebook_that_loads_incnb_anew_stays_under_the_run_and_shows_nothing(
     assert run(source).cells == {"c0": "executed", "c3": "executed", "c7": "executed"}
     again = run(source)
     assert again.cells["c0"] == again.cells["c3"] == "reused" and "c5" not in again.cells
+    assert again.report["notebooks"][0]["kernel"]  # the second session knows nothing of the first
     assert outputs(Path("nb.out.ipynb"))[:7] == [[]] * 7
 
 
@@ -129,3 +130,7 @@ def test_a_kernel_that_cannot_be_told_runs_plainly_and_one_line_says_so(run: Run
     missing = run(source, "--kernel", "nope")
     assert (missing.status, missing.err.count("\n")) == (2, 1)
     assert "wants the kernel nope, which is not installed; installed: bare, other" in missing.err
+    run.kernel("ends", command=["sh", "-c", "echo out of luck >&2; exit 3"])
+    ends = run(source, "--kernel", "ends")
+    assert (ends.status, ends.err.count("\n")) == (1, 2) and ends.err.endswith("\n  out of luck\n")
+    assert "the kernel ends cannot be started: Kernel died" in ends.err

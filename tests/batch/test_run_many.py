@@ -121,7 +121,7 @@ def test_a_terminal_shows_how_far_it_is_and_what_it_came_to(run: Runs) -> None:
     termios.tcsetwinsize(terminal, (24, 100))
     process = start("nb.ipynb", tty=terminal)
     os.close(terminal)
-    told = ""
+    got = b""
     while True:
         try:
             piece = os.read(main, 4096)
@@ -129,8 +129,9 @@ def test_a_terminal_shows_how_far_it_is_and_what_it_came_to(run: Runs) -> None:
             break
         if not piece:
             break
-        told += piece.decode()
+        got += piece
     os.close(main)
+    told = got.decode()
     assert process.wait(30) == 0
     assert re.search(r"\rnb\.ipynb · cell 2 of 2 · think · 1 s *(\r|$)", told)
     shown = told.rpartition("\r ")[2]
