@@ -19,6 +19,7 @@ from incnb.batch.orders import Orders
 from incnb.batch.run import execute
 done = execute(Path(sys.argv[1]), Path(sys.argv[2]), Orders(notebook=sys.argv[1]))
 print("incnb: " + ", ".join(f"1 {one['status']}" for one in done.decisions))
+print("a kernel:", done.kernel, done.refused)
 assert not done.plainly and not done.error, done
 """
 
@@ -63,7 +64,7 @@ NAMES = (
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_the_file_is_that_of_a_full_run(runs: Runs, name: str) -> None:
     expected = runs.plain
@@ -77,9 +78,20 @@ def test_the_file_is_that_of_a_full_run(runs: Runs, name: str) -> None:
     assert differences(expected, seen(runs.files[name], final=final)) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_most_cells_of_it_are_reused(runs: Runs) -> None:
     for name in ("preprocessor warm", "engine warm"):
         counts = runs.done[name].counts
         assert counts["reused"] + counts.get("cutoff", 0) >= 45, counts
     assert runs.done["run warm"].text.count("reused") >= 45
+
+
+@pytest.mark.timeout(600)
+def test_the_file_that_is_written_without_a_kernel_is_that_of_a_full_run(tmp_path: Path) -> None:
+    tools, path = Tools(tmp_path / "home"), zoo(tmp_path / "quiet.ipynb", quiet=True)
+    tools.nbclient(path, tmp_path / "plain.ipynb")
+    for name, kernel in (("cold", True), ("fast", False)):
+        done = tools.run("-c", RUN, path, tmp_path / f"{name}.ipynb", cwd=tmp_path)
+        assert f"a kernel: {kernel}" in done.text, done.text
+        expected = seen(tmp_path / "plain.ipynb", final=True)
+        assert differences(expected, seen(tmp_path / f"{name}.ipynb", final=True)) == []

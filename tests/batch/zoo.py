@@ -100,20 +100,27 @@ WIDGETS: list[tuple[str, str, list[str]]] = [
     ("output", "output = ipywidgets.Output()\nwith output:\n    print('in the widget')\noutput", []),
     ("progress", "from tqdm.notebook import tqdm as bar\nfor n in bar(range(2), bar_format='{l_bar}{bar}'):\n    pass", []),
 ]  # fmt: skip
+#: Cells that are never reused, or do something that makes a kernel needed.
+LOUD = {
+    "count", "shell", "help", "pager", "two results", "all results", "one result", "precision", "precision after",
+    "figure again", "names", "error", "error decorated", "error chain", "error library", "syntax", "magic missing",
+    "input", "name error", "bad repr", "skipped", "time", "source", "underscore", "out", "decorated", "displays",
+    "update", "anonymous", "logging", "mutate", "mutated", "delete", "last", "capture", "captured",
+}  # fmt: skip
 
 
-def zoo(path: Path, first: str = FIRST, *, widgets: bool = True) -> Path:
-    """Write the notebook."""
+def zoo(path: Path, first: str = FIRST, *, quiet: bool = False) -> Path:
+    """Write the notebook. `quiet`: without what is in the way of writing it from the store."""
     cells: list[NotebookNode] = [v4.new_code_cell(first, id="first")]
     attached = v4.new_markdown_cell("![x](attachment:p.png)", id="md", metadata={"own": {"deep": [1]}})
     attached["attachments"] = {"p.png": {"image/png": PIXEL}}
     cells += [attached, v4.new_raw_cell("<b>raw</b>", id="raw", metadata={"raw_mimetype": "text/html"})]
-    for name, text, tags in CELLS + (WIDGETS if widgets else []):
+    for name, text, tags in [one for one in CELLS if one[0] not in LOUD] if quiet else CELLS + WIDGETS:
         metadata: dict[str, Any] = {"tags": tags} if tags else {}
         if name == "streams":
             metadata |= {"jupyter": {"source_hidden": True, "outputs_hidden": True}, "collapsed": True, "own": 1}
         cell = v4.new_code_cell(text, id=re.sub(r"\W", "-", name), metadata=metadata)
-        if name in ("skipped", "empty", "result"):
+        if name in ("skipped", "empty", "result") and not quiet:
             cell["outputs"] = [v4.new_output("stream", text="left from before\n")]
             cell["execution_count"] = 77
         cells.append(cell)
