@@ -24,8 +24,9 @@ _NAMELESS = "a notebook without a name"
 
 _STORE = """
 The store is INCNB_STORE, or the user's cache folder. A notebook is the latest session that was recorded of it, in a
-kernel that was told its path: by JupyterLab, Notebook, VS Code. nbconvert and papermill tell no path: their sessions
-have no name, and the latest one of all is shown without NOTEBOOK.
+kernel that was told its path: by JupyterLab, Notebook, VS Code, `incnb run`, nbconvert with incnb's preprocessor,
+papermill with incnb's engine. Plain nbconvert and papermill tell no path: their sessions have no name, and the latest
+one of all is shown without NOTEBOOK.
 """
 _REPORT = """
 What became of each cell in the latest session of a notebook, and why: in one line a cell, as JSON, or as one HTML file
@@ -187,7 +188,7 @@ def _nameless(runs: Iterable[dict[str, Any]]) -> str:
     if all(run.get("notebook") for run in runs):
         return ""
     return (
-        "; there are sessions without a name, as of nbconvert and papermill, which do not tell the kernel a path:"
+        "; there are sessions without a name, as of plain nbconvert and papermill, which tell the kernel no path:"
         " the latest session of all is shown without NOTEBOOK"
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 from incnb.analysis.cell import cell_code
 from incnb.batch.notebook_file import FileCell
 from incnb.engine.foreseen import Foreseen
+from incnb.engine.meaning import inlined
 from incnb.engine.naming import title_of
 from incnb.engine.options import OptionError, Options, parse
 from incnb.engine.trees import hides_result
@@ -99,6 +100,7 @@ def _read(cell: FileCell, manager: Any, flags: int, auto: Options) -> Foreseen:
     seen.problem = problem
     seen.title = title_of(tree, options or Options(), told)
     seen.code = cell_code(tree, (flags, "last_expr", hides_result(told)))
+    seen.tree = inlined(_Shell(manager), tree)
     return seen
 
 
@@ -106,6 +108,24 @@ def _parsed(text: str, manager: Any) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an escape that Python does not know is for the run to tell
         return ast.parse(str(manager.transform_cell(text)))
+
+
+class _Shell:
+    """As much of a shell as the meaning of magics asks for; all magics are taken for IPython's own."""
+
+    def __init__(self, manager: Any):
+        self.transform_cell = manager.transform_cell
+
+    def find_line_magic(self, name: str) -> Any:
+        return _magic
+
+    find_cell_magic = find_line_magic
+
+
+def _magic() -> None: ...
+
+
+_magic.__module__ = "IPython.core.magics"
 
 
 def _transparent(tree: ast.Module) -> tuple[str, str] | None:

@@ -85,7 +85,6 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     from incnb.engine.foreseen import Foresight
     from incnb.engine.history import History
     from incnb.engine.makers import Sessions
-    from incnb.engine.options import OptionError
     from incnb.engine.recorded import latest
     from incnb.engine.shadow import Shadow
     from incnb.engine.turns import is_quiet
@@ -99,10 +98,8 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     names = matching(str(file.path), sorted({str(run.get("notebook", "")) for run in runs} - {""}))
     session = latest(runs, names) if names else None
     history = History(store)
-    try:
+    with as_in_kernel(file.path.parent):
         found = read_cells(cells)
-    except OptionError as error:
-        raise Mistake(str(error)) from None
     _number(found, session.cells if session is not None else [])
     quiet: dict[str, int] = {}
     idle = 0

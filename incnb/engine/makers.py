@@ -200,6 +200,8 @@ class Makers:
             if isinstance(statement, _IN_PLACE) or only_looks(statement):
                 continue
             magic = magic_of(statement)
+            if magic is not None and (magic in BINDS_NOTHING or magic.startswith("!")):
+                continue
             if magic is not None and magic not in HARMLESS:
                 found |= {place for place in self.of if not place[0]}
                 continue
@@ -380,6 +382,8 @@ class Sessions:
 
 
 FILE_OF_MODULE = "<file of module>"
+#: Magics that do something outside, and bind no names of the notebook.
+BINDS_NOTHING = frozenset(f"%%{name}" for name in "bash sh writefile file html markdown latex javascript svg".split())  # noqa: SIM905
 
 
 def _index(run: dict[str, Any]) -> int:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from incnb.analysis import mentions
+from incnb.analysis.changes import changed_names
 from incnb.analysis.plainly import HARMLESS, magic_of, stored_names
 from incnb.dependencies import Environment, ambient, bindings, module
 from incnb.engine import places
 from incnb.engine.configured import Configured
-from incnb.engine.makers import FILE_OF_MODULE, Makers, Sessions, acting, names_of, unique
+from incnb.engine.makers import BINDS_NOTHING, FILE_OF_MODULE, Makers, Sessions, acting, names_of, unique
 from incnb.engine.places import AMBIENT, FILE, Place
 from incnb.engine.provenance import _WRITING
 from incnb.engine.shadow import Shadow, imported
@@ -60,6 +61,7 @@ class Turns:
         self._digests: dict[str, str] = {}  # of files that reused cells have written
         self._again: set[str] = set()
         self._anything: Doubt | None = None
+        self._everything: Doubt | None = None
         self._lost = False  # where modules are looked for is not known any more
         self._environment: Environment | None = None
         self._configured = Configured(shadow.main.names)
@@ -96,6 +98,7 @@ class Turns:
                     self._titles[name] = seen.called
         for place in self.makers.aliases.of(places.patched(outputs)):
             self._changed(place)
+        for place in places.patched(outputs):
             self._doubts.pop(place, None)
         for name in map(str, outputs.get("deleted", [])):
             self._unbind(name)
@@ -139,6 +142,10 @@ class Turns:
                 self._doubts[AMBIENT, what] = doubt
         words = self.makers.reach(mentions(seen.tree))
         self._writes(seen, words, last, doubt)
+        if binds_anything(seen.tree):
+            self._everything = Doubt(f"{doubt.text} and may bind any name", doubt.title)
+            self._held.clear()
+            self._doubts |= {place: self._everything for place in self.makers.of if not place[0]}
         self._environment = None
 
     def _bind(self, seen: Foreseen, doubt: Doubt | None = None) -> None:
@@ -263,6 +270,20 @@ def _search_path(statement: ast.stmt) -> bool:
 
 
 _SEARCHING: Final = {"sys.path.append": "append", "sys.path.insert": "insert"}
+
+
+def binds_anything(tree: ast.Module) -> bool:
+    """Whether a cell may bind names that its text does not tell."""
+    for statement in acting(tree):
+        words = mentions(statement)
+        magic = magic_of(statement)
+        if words & {"exec", "eval", "run_cell", "run_code"}:
+            return True
+        if magic is not None and magic not in HARMLESS | BINDS_NOTHING and not magic.startswith("!"):
+            return True
+        if words & {"globals", "locals", "vars", "user_ns", "__main__"} and changed_names(statement) is None:
+            return True
+    return any(isinstance(s, ast.ImportFrom) and s.names[0].name == "*" for s in tree.body)
 
 
 def is_quiet(tree: ast.Module) -> bool:

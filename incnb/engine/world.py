@@ -29,6 +29,13 @@ HOLDS: Final = object()
 _UNDER_WAY = frozenset("get_ipython In Out _ __ ___ _i _ii _iii _ih _oh _dh exit quit _sh".split())  # noqa: SIM905
 _PLAINLY = ("locale and time zone",)  # what a process has of its environment alone
 _FOLDER: Final = (AMBIENT, ambient.FOLDER)
+#: Variables of the environment that a kernel sets for itself.
+_OF_KERNELS = frozenset(
+    """
+    TERM CLICOLOR CLICOLOR_FORCE FORCE_COLOR PAGER GIT_PAGER MPLBACKEND JPY_PARENT_PID JPY_SESSION_NAME
+    JPY_INTERRUPT_EVENT PYDEVD_USE_FRAME_EVAL PYTHONFAULTHANDLER KERNEL_USERNAME LINES COLUMNS
+    """.split()  # noqa: SIM905
+)
 _STANDARD = frozenset(sys.stdlib_module_names)
 
 
@@ -75,8 +82,10 @@ class World(Turns):
             if main.is_whole(name):
                 return self._compared(dependency)
             return HOLDS if self._same(stored, (place,)) else self._unknown(place)
+        if self._everything is not None:
+            return self._everything
         if "*" in main.unknown:
-            return HOLDS if self._same(stored, (place,)) else self._unknown(place)
+            return self._unknown(place)
         return self._compared(dependency)
 
     def _of_held(self, dependency: Dependency, stored: StoredTrace, place: Place) -> Any:
@@ -194,8 +203,11 @@ class World(Turns):
         if doubt is not None:
             return doubt
         if all(self.makers.at(place) is None for place in wanted):
-            return self._compared(dependency)
-        return HOLDS if self._same(stored, wanted) else Doubt(f"depends on {dependency.locator}, which a cell sets")
+            found = self._compared(dependency)
+            if found is HOLDS or dependency.locator not in _OF_KERNELS:
+                return found
+        by = "the kernel" if dependency.locator in _OF_KERNELS else "a cell"
+        return HOLDS if self._same(stored, wanted) else Doubt(f"depends on {dependency.locator}, which {by} sets")
 
     def _of_state(self, dependency: Dependency, stored: StoredTrace) -> Any:
         place = AMBIENT, dependency.locator

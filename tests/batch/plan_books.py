@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from tests.batch.plans import Edit, Work
@@ -120,20 +119,36 @@ EDGES: Book = (
     },
 )
 
-BOOKS: dict[str, Book] = {"flights": FLIGHTS, "science": SCIENCE, "edges": EDGES}
+MAGICS: Book = (
+    [
+        "%load_ext incnb\nimport utils\nseven = 7",
+        "%time t = sum(range(100))",
+        "# t reader\nt2 = t + seven",
+        "!echo hi",
+        "# after shell\nw = t2 + 1",
+        "%run script.py",
+        "# script reader\nz = from_script + 1",
+        "%%writefile note.txt\nhello",
+        "# note\nnote = open('note.txt').read()",
+        "from utils import *",
+        "# star reader\ny = clean([1, 2])",
+        "exec('made = 3')",
+        "# made reader\nm = made + 1",
+    ],
+    {"utils.py": "def clean(x):\n    return x[:1]\n", "script.py": "from_script = 4\n"},
+)
+
+BOOKS: dict[str, Book] = {"flights": FLIGHTS, "science": SCIENCE, "edges": EDGES, "magics": MAGICS}
 
 EDITS: dict[str, dict[str, Edit]] = {
     "flights": {
         "unchanged": lambda w: None,
-        "comment only": lambda w: w.replace(4, "def mean(xs):", "def mean(xs):  # the mean"),
         "cell edited": lambda w: w.replace(2, "int(line)", "int(line) + 0"),
         "helper edited": lambda w: w.replace(4, "/ len(xs)", "/ (len(xs) + 1)"),
         "module edited": lambda w: w.file("utils.py", "v < LIMIT", "v <= LIMIT"),
-        "module edited elsewhere": lambda w: w.file("utils.py", "return 1", "return 2"),
         "constant of a module edited": lambda w: w.file("utils.py", "LIMIT = 10", "LIMIT = 4"),
         "table of a module edited": lambda w: w.file("helpers.py", "k * k", "k + k"),
         "file changed": lambda w: w.file("data.txt", "40", "50"),
-        "file touched": lambda w: os.utime(w.folder / "data.txt"),
         "file removed from a globbed folder": lambda w: (w.folder / "parts/b.txt").unlink(),
         "file added to a globbed folder": lambda w: _write(w, "parts/c.txt"),
         "variable of the environment": lambda w: w.env.update(MODE="fast"),
@@ -141,7 +156,6 @@ EDITS: dict[str, dict[str, Edit]] = {
         "parameter": lambda w: w.parameters.append(("alpha", "0.7")),
         "cell moved": _order([0, 1, 2, 3, 4, 5, 6, 8, 7, 9, 10, 11, 12, 13]),
         "cell removed": _order([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13]),
-        "cell added": _added(3, "extra = sum(rows)"),
         "cell added that changes an object": _added(3, "rows.append(4)"),
         "class edited": lambda w: w.replace(9, "rate = 2", "rate = 3"),
         "marked": lambda w: w.mark("cell5", "average"),
@@ -151,7 +165,6 @@ EDITS: dict[str, dict[str, Edit]] = {
         "unchanged": lambda w: None,
         "seed changed": lambda w: w.replace(3, "3", "4"),
         "constant that a class reads": lambda w: w.replace(6, "K = 2", "K = 3"),
-        "option of a library": lambda w: w.replace(2, "10", "12"),
         "filter removed": lambda w: w.replace(2, "warnings.filterwarnings('ignore', category=FutureWarning)\n", ""),
         "file of a cell removed": lambda w: (w.folder / "out.txt").unlink(),
         "file of a cell changed": lambda w: _write(w, "out.txt"),
@@ -161,16 +174,18 @@ EDITS: dict[str, dict[str, Edit]] = {
     "edges": {
         "unchanged": lambda w: None,
         "key that is read": lambda w: w.replace(2, "0.1", "0.2"),
-        "key that nobody reads": lambda w: w.replace(2, "'a'", "'b'"),
         "module on a path of its own": lambda w: w.file("lib/tools.py", "2 * v", "v + v"),
         "module of a package": lambda w: w.file("pkg/deep.py", "BASE = 10", "BASE = 11"),
-        "declared version": lambda w: w.replace(9, "--version 2", "--version 3"),
-        "file that was looked for": lambda w: _write(w, "flag"),
         "module that was not there": lambda w: _write(w, "nothere.py"),
         "alias changed": lambda w: w.replace(19, "append(3)", "append(4)"),
         "base class": lambda w: w.replace(24, "'base'", "'basis'"),
         "module in front of another": lambda w: _write(w, "tools.py", EDGES[1]["lib/tools.py"].replace("2 *", "3 *")),
         "cell twice": _added(4, "# uses lr\na = cfg['lr'] * 2"),
+    },
+    "magics": {
+        "unchanged": lambda w: None,
+        "script edited": lambda w: w.file("script.py", "4", "5"),
+        "module edited": lambda w: w.file("utils.py", "x[:1]", "x[:2]"),
     },
 }
 

@@ -12,7 +12,7 @@ from tests.batch.plan_books import BOOKS, EDITS
 from tests.batch.plans import Work, compared
 
 #: How many cells may be left open after an edit, at most; fewer is better.
-OPEN = {"flights": 9, "science": 18, "edges": 6}
+OPEN = {"flights": 9, "science": 18, "edges": 6, "magics": 8}
 
 
 @pytest.fixture(scope="module")
@@ -45,5 +45,5 @@ def test_plan_says_what_happens_then(recorded: Callable[[str], Work], book: str,
     lines = compared(work)
     assert not [line for line in lines if line.startswith("WRONG")], "\n".join(lines)
     assert sum(line.startswith("ok ?") for line in lines) <= OPEN[book], "\n".join(lines)
-    if edit == "unchanged":
+    if edit == "unchanged" and book != "magics":
         assert sum(line.startswith("ok ?") for line in lines) <= 1, "\n".join(lines)
