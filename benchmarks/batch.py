@@ -18,7 +18,8 @@ Beside the wall times stands that of `python -c pass`: what is left of the fast 
 interpreter's start. First runs on empty stores and caches are measured once, before the turns.
 
     pip install -e '.[bench]'
-    python benchmarks/batch.py      # three turns: 12 minutes where the notebook takes 35 s; --quick: one turn
+    python benchmarks/batch.py           # three turns: 12 minutes where the notebook takes 35 s; --quick: one turn
+    python benchmarks/batch.py --small   # a tenth of the notebook's own computations
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ TO_NOTEBOOK: Final = ["--to", "notebook", "--log-level", "ERROR"]
 PREPROCESSOR: Final = "--Exporter.preprocessors=incnb.batch.IncrementalExecutePreprocessor"
 STATES: Final = ("unchanged", "a comment", "a late cell", "a helper")
 SHOWN: Final = STATES[2:]  # they show something else than the unchanged notebook
+SMALL: Final = {"n_estimators=100": "n_estimators=10", "n_repeats=5": "n_repeats=1", "rounds=300": "rounds=30"}
 RESULT: Final = 'return rate.reindex(keys).fillna(train["late"].mean()).to_numpy()'  # of a helper
 
 
@@ -85,13 +87,14 @@ FIRST: Final = ("nbconvert --execute", "papermill", "jupyter-cache", "incnb run"
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one turn instead of three")
+    parser.add_argument("--small", action="store_true", help="a tenth of the trees, repeats and rounds")
     parser.add_argument("--only", nargs="+", metavar="WAY", choices=WAYS, default=list(WAYS), help="some of the ways")
     chosen = parser.parse_args()
     turns = 1 if chosen.quick else 3
     print(machine("nbclient", "nbconvert", "papermill", "jupyter-cache", "ipykernel", "pandas", "scikit-learn"))
     subprocess.run([PYTHON, "-c", "import nbconvert, papermill, matplotlib.pyplot, sklearn.ensemble"], check=True)
     with tempfile.TemporaryDirectory(prefix="incnb-bench-") as folder:
-        bench = Bench(Path(folder), chosen.only)
+        bench = Bench(Path(folder), SMALL if chosen.small else {})
         first = {name: bench.run(name, "unchanged", 0) for name in FIRST if name in chosen.only}
         for name in chosen.only:  # now each has seen the notebook once, incnb's ways on one store
             if name not in first:
@@ -116,10 +119,14 @@ def main() -> None:
 class Bench:
     """A folder with the notebook, one store of incnb and one cache of jupyter-cache."""
 
-    def __init__(self, folder: Path, ways: list[str]):
-        self.folder, self.ways = folder, ways
+    def __init__(self, folder: Path, changes: dict[str, str]):
+        self.folder = folder
         shutil.copy(ROOT / "examples" / "flightlib.py", folder)
-        self.original = json.loads((ROOT / "examples" / "flights.ipynb").read_text("utf-8"))
+        text = (ROOT / "examples" / "flights.ipynb").read_text("utf-8")
+        for old, new in changes.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        self.original = json.loads(text)
         self.library = (folder / "flightlib.py").read_text("utf-8")
         self.edit("unchanged", 0)
         env = {name: value for name, value in os.environ.items() if not name.startswith("INCNB")}

@@ -16,6 +16,7 @@ from incnb.batch.manifest import OURS, Asked, Refused
 from incnb.batch.rendered import piece, rendered, text_of
 from incnb.store import Store, StoreError, manifests
 
+MARGIN = 0.012  # seconds: clocks of file systems tick
 _REUSABLE = ("reused", "cutoff", "executed")
 
 
@@ -50,13 +51,15 @@ def _manifest(asked: Asked, client: Any, text: str) -> dict[str, Any]:
     given, spec = _kernel_spec(asked, client)
     outputs, counts, language, timed = _outputs(asked, text)
     held, looks, env = _relied(asked, pins, given)
-    packages = [locator for kind, locator, _ in pins["relied"] if kind == "package"]
-    lasting = [*spec, *kernel["config"], *kernel["customs"], *(pins["records"][top] for top in packages)]
+    packages = [locator for kind, locator, *_ in pins["relied"] if kind == "package"]
+    held += [outside.held(path) for path in spec]
+    lasting = [*kernel["config"], *kernel["customs"], *(pins["records"][top] for top in packages)]
     lasting += [*union["modules"], *outside.settings(asked.cwd, dict(os.environ)), *_python(kernel["path"])]
     for path in dict.fromkeys(lasting):
         if not path:
             raise Refused("a library has no record of its files")
         held.append(_unchanged(path, kernel["process"]))
+    held += [_unchanged(path, union["time"] - MARGIN) for path in union["sources"]]
     modules = _modules(kernel, {*union["written"], str(asked.root)})
     names = dict(kernel["names"])
     for folder, before in names.items():
@@ -87,6 +90,7 @@ def _manifest(asked: Asked, client: Any, text: str) -> dict[str, Any]:
         "language": language,
         "timed": timed,
         "decisions": decisions,
+        "union": {**union, "pins": {}},
     }
 
 
@@ -140,6 +144,9 @@ def _kernel_spec(asked: Asked, client: Any) -> tuple[dict[str, str], list[str]]:
         raise Refused("the kernel's specification puts variables together")
     if (spec.metadata or {}).get("kernel_provisioner"):
         raise Refused("the kernel is not started as a process of this machine")
+    now = client.manager.kernel_spec_manager.get_kernel_spec(asked.kernel)
+    if now.to_dict() != spec.to_dict() or now.resource_dir != spec.resource_dir:
+        raise Refused("the kernel's specification changed while the notebook ran")
     found = [os.path.join(folder, asked.kernel, "kernel.json") for folder in _kernel_folders(client)]
     return dict(spec.env), [*found, os.path.join(spec.resource_dir, "kernel.json")]
 
@@ -151,6 +158,8 @@ def _outputs(asked: Asked, text: str) -> tuple[list[str], list[int], dict[str, A
         raise Refused("the executed notebook holds what cannot be put together again")
     cells = [whole["cells"][at] for at in asked.places]
     outputs, counts = [piece(cell["outputs"]) for cell in cells], [cell["execution_count"] for cell in cells]
+    if any("incnb" in output.get("metadata", {}) for cell in cells for output in cell["outputs"]):
+        raise Refused("the executed notebook shows something of incnb's")
     timed = all("execution" in cell["metadata"] for cell in cells) and bool(cells)
     language = whole["metadata"]["language_info"]
     for cell in cells:
@@ -173,12 +182,12 @@ def _relied(
 ) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
     """Files that are held, looks at paths, and variables, each as the cells found it."""
     held, looks, env = [], [], []
-    for kind, locator, fp in pins["relied"]:
+    for kind, locator, fp, stamp in pins["relied"]:
         if kind == "file" and locator.startswith(outside.PREFIXES):
             now = outside.file_fp(locator, asked.cwd)
             looks.append([locator, fp])
         elif kind == "file":
-            one = outside.held(os.path.join(asked.cwd, locator))
+            one = outside.held(os.path.join(asked.cwd, locator), fp, stamp)
             now = one[1]
             held.append(one)
         elif kind == "env":
@@ -227,7 +236,7 @@ def _written(paths: list[str], left: list[dict[str, Any]]) -> tuple[list[list[st
     """The files that cells left, each as it was left, and the folders."""
     held = []
     for one in left:
-        found = outside.held(one["path"])
+        found = outside.held(one["path"], one["digest"], one["stamp"])
         if found[1] != one["digest"]:
             raise Refused(f"{one['path']} is not what its cell wrote")
         held.append(found)

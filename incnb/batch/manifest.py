@@ -57,10 +57,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a kernel would have left: the text of the executed notebook, and the decision of each cell."""
+    """What a kernel would have left: the text of the executed notebook, the decision of each cell, and the union, which
+    is the one that this was decided by."""
 
     text: str
     decisions: tuple[dict[str, Any], ...]
+    union: dict[str, Any]
 
 
 class Refused(Exception):
@@ -134,7 +136,7 @@ def answer(asked: Asked) -> Done:
     manifests.touch(asked.root, traces, [blob[0] for blob in (*found["blobs"], found["outputs"])], asked.key)
     decisions = tuple(_decisions(found["decisions"], time.perf_counter() - started))
     _report(decisions)
-    return Done(text, decisions)
+    return Done(text, decisions, found["union"])
 
 
 def _compare(asked: Asked, found: dict[str, Any]) -> None:

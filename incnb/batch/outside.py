@@ -41,7 +41,7 @@ _DECIDING = (
     "SOURCE_DATE_EPOCH", "ACCESSIBLE_OUTPUT", "NO_COLOR", "FORCE_COLOR",
 )  # fmt: skip
 #: They say where something is told to, and nothing of what runs.
-_TELLING = frozenset({"INCNB_REPORT", "INCNB_DEBUG", "INCNB_FOOTER", "INCNB_STORE", "JUPYTER_RUNTIME_DIR"})
+_TELLING = frozenset({"INCNB_REPORT", "INCNB_DEBUG", "INCNB_STORE", "JUPYTER_RUNTIME_DIR"})
 
 
 def digest(text: str | bytes) -> str:
@@ -112,9 +112,12 @@ def stamp(path: str) -> str:
     return "" if identity is None or files.is_young(identity) else ":".join(map(str, identity))
 
 
-def held(path: str) -> list[str]:
-    """A path with its content and its identity, to be looked at again by `is_held`. Raises `OSError`."""
+def held(path: str, fp: str = "", was: str = "") -> list[str]:
+    """A path with its content and its identity, to be looked at again by `is_held`; what was known of it is taken over
+    while its identity stands. Raises `OSError`."""
     before = stamp(path)
+    if fp and was and before == was:
+        return [path, fp, was]
     return [path, content_fp(path), before if before == stamp(path) else ""]
 
 

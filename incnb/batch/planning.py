@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from incnb.batch.terminal import NO_ANSWER, Mistake, show
+from incnb.batch.terminal import NO_ANSWER, Mistake, show, tell
 
 if TYPE_CHECKING:
     from incnb.batch.command import Verb
@@ -81,7 +81,6 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     """What would become of the cells of a notebook. Raises `Mistake` where the log cannot be read."""
     from incnb.batch.asking import runs_of
     from incnb.batch.cell_texts import read_cells, tree_of
-    from incnb.batch.given import with_parameters
     from incnb.batch.notebooks import matching
     from incnb.engine.foreseen import Foresight
     from incnb.engine.history import History
@@ -89,11 +88,12 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     from incnb.engine.options import OptionError
     from incnb.engine.recorded import latest
     from incnb.engine.shadow import Shadow
-    from incnb.engine.world import World, is_quiet
+    from incnb.engine.turns import is_quiet
+    from incnb.engine.world import World
     from incnb.explain.plan import Plan
     from incnb.store import Store
 
-    cells = with_parameters(file, parameters)
+    cells = _with(file, parameters).cells
     store = Store()
     runs = runs_of(store)
     names = matching(str(file.path), sorted({str(run.get("notebook", "")) for run in runs} - {""}))
@@ -119,6 +119,24 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
         outlooks = Foresight(store, history, notebook, world, alien=alien).go(found)
     others = sum(cell.options is None and not is_quiet(cell.tree) for cell in found)
     return Plan(tuple(outlooks), str(file.path), "the file", (), others)
+
+
+def _with(file: NotebookFile, parameters: Sequence[Sequence[str]]) -> NotebookFile:
+    """The notebook as it runs with these parameters. Raises `Mistake`."""
+    if not parameters:
+        return file
+    from json import dumps
+
+    from incnb.batch.notebook_file import parse
+    from incnb.batch.parameters import ParameterError, inject, read
+
+    try:
+        values = read(parameters)
+    except ParameterError as error:
+        raise Mistake(str(error)) from None
+    for line in inject(file.data, values):
+        tell(f"incnb: {line}")
+    return parse(file.path, dumps(file.data).encode())
 
 
 def _number(cells: list[Foreseen], known: list[Any]) -> None:

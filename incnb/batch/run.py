@@ -186,7 +186,8 @@ def _without_kernel(
         return _refused(source, str(failed), NO_ANSWER, started)
     for decision in done.decisions:
         decided(decision)
-    return Outcome(source, done.decisions, time.perf_counter() - started, written=target, kernel=False)
+    took = time.perf_counter() - started
+    return Outcome(source, done.decisions, took, union=done.union, written=target, kernel=False)
 
 
 def load(source: Path, parameters: Mapping[str, Value]) -> tuple[Any, list[str]]:

@@ -72,6 +72,10 @@ class Configured:
         ]
         return xxhash.xxh3_128(repr(said).encode()).hexdigest()
 
+    def count(self, top: str) -> int:
+        """How many statements have configured a package."""
+        return len(self._statements.get(top, {}))
+
     def of(self, top: str) -> tuple[str, str]:
         """The digest of what configured a package, and the same in words."""
         return self.digest(top), self.shown(top)

@@ -24,7 +24,8 @@ from incnb.engine.marks import pending_marks
 from incnb.engine.options import Options
 from incnb.engine.replay import blobs
 from incnb.engine.tracked import Tracked, never, own_trace
-from incnb.engine.world import HOLDS, Doubt, World
+from incnb.engine.turns import Doubt
+from incnb.engine.world import HOLDS, World
 from incnb.model import Cell, Code, Dependency, Kind, Outlook, Reason, Status
 from incnb.outputs import files
 from incnb.store import Store, StoredTrace, StoreError
@@ -75,6 +76,7 @@ class Foresight:
         self._store, self._history, self._notebook, self._world = store, history, notebook, world
         self._alien = alien
         self._alike: dict[str, str] = {}
+        self._fault = ""
 
     def go(self, cells: list[Foreseen]) -> list[Outlook]:
         """The outlook of each cell that would be tracked, in order."""
@@ -82,13 +84,13 @@ class Foresight:
         for seen in cells:
             started = time.perf_counter()
             if seen.options is None:
-                self._world.runs(seen, "is not tracked")
+                if not self._fault:
+                    self._world.runs(seen, "is not tracked")
                 if seen.problem:
                     found.append(Outlook(seen.title, seen.number, False, (_fails(seen),), 0.0))
                 continue
             past = self._history.of(self._notebook, seen.id, seen.title)
-            verdict = self._verdict(seen, past)
-            self._pass_on(seen, verdict)
+            verdict = self._guarded(seen, past)
             took = (time.perf_counter() - started) * 1000
             seconds = self._seconds(verdict, past)
             found.append(
@@ -98,6 +100,17 @@ class Foresight:
                 )
             )
         return found
+
+    def _guarded(self, seen: Foreseen, past: Past | None) -> Verdict:
+        """The verdict on one cell. A fault of ours leaves this one open, and all after it."""
+        if not self._fault:
+            try:
+                verdict = self._verdict(seen, past)
+                self._pass_on(seen, verdict)
+                return verdict
+            except Exception as error:
+                self._fault = f"cannot be told, for a fault of incnb at {seen.called}: {type(error).__name__}: {error}"
+        return _open(self._fault, Reason(Code.NOT_SAVED, "", "incnb", self._fault))
 
     def _seconds(self, verdict: Verdict, past: Past | None) -> float | None:
         stored = verdict.trace

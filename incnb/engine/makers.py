@@ -216,6 +216,14 @@ class Makers:
         found -= {("", name) for name in self.imports}
         return self.aliases.of(found)
 
+    def stored_by_functions(self, tree: ast.Module) -> set[str]:
+        """The names that functions of the notebook may bind when a cell runs (`global`)."""
+        reached = self.reach(word for statement in acting(tree) for word in mentions(statement))
+        parts = [self.definitions[name] for name in reached & self.definitions.keys()]
+        return {
+            name for part in parts for node in ast.walk(part) if isinstance(node, ast.Global) for name in node.names
+        }
+
     def reach(self, words: Iterable[str]) -> set[str]:
         """These words, and those of the functions and classes of the notebook among them."""
         todo, found = list(words), set[str]()
@@ -234,8 +242,8 @@ class Makers:
         """Note what may configure a library, in the order in which it is said; more than what does."""
         magic = magic_of(statement)
         if magic in ("matplotlib", "config", "precision"):
-            for top in ("matplotlib", "python"):
-                self._note(top, statement)
+            drawing = magic == "matplotlib" or "InlineBackend" in mentions(statement)
+            self._note("matplotlib" if drawing else "python", statement)
             return
         for node in ast.walk(statement):
             if isinstance(node, ast.Expr | ast.Assign) and isinstance(node.value, ast.Call):
@@ -359,6 +367,7 @@ class Sessions:
         if data is None:
             made_by = unique()
             makers.begins(tree, made_by)
+            makers.of.update({("", name): made_by for name in makers.stored_by_functions(tree)})
             makers.ran(tree, made_by, makers.sets(tree))
             return
         made_by = "trace", str(data.get("code", "")), stored.id

@@ -344,8 +344,8 @@ class Session:
             tracked.saved = saved(run)
         if not success:
             self._produced(run.rebound(bound), tracked, executed=True)
-            # what is not tracked may be other inputs next time; only showing the traceback opens sources
-            known = all(reason.locator.endswith(".py") for reason in (*run.problems, *run.effects))
+            # what is not tracked may be other inputs next time; showing the traceback opens sources, and is output
+            known = all(reason.locator.endswith((".py", "output")) for reason in (*run.problems, *run.effects))
             failed = self._decision(tracked, Status.FAILED)
             attempt = run.attempt if known else ""
             return self._remember(tracked, failed, None, attempt=attempt, relied=run.relied)

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from incnb.dependencies import file, module, package
+from incnb.dependencies import file, module, package, source
 from incnb.dependencies.ambient import FOLDER, GENERATORS
 from incnb.engine import states
 from incnb.engine.decide import as_it_was
@@ -44,9 +44,11 @@ _OUTSIDE = (Kind.FILE, Kind.ENV, Kind.PACKAGE, Kind.PYTHON, Kind.MODULE, Kind.SO
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """What a run relied on, and what it did outside. `looked`: locators of listings, patterns and looks at paths, each
-    with the folder that it is relative to; `sources`: files that grow; `blocked`: title of a cell and its effect;
-    `pins`: what only the fast path needs."""
+    """What a run relied on, and what it did outside; `time`: before this was put together.
+
+    `looked`: locators of listings, patterns and looks at paths, each with the folder that it is relative to; `sources`:
+    files that grow; `blocked`: title of a cell and its effect; `pins`: what only the fast path needs.
+    """
 
     notebook: str = ""
     cwd: str = ""
@@ -100,6 +102,7 @@ class _Gathering:
     def __init__(self, session: Session):
         self._session = session
         self._here = files.here()
+        self._time = time.time()
         self._files: dict[str, None] = {}
         self._looked: dict[tuple[str, str], None] = {}
         self._modules: dict[str, None] = {}
@@ -109,7 +112,7 @@ class _Gathering:
         self._written: dict[str, None] = {}
         self._blocked: dict[tuple[str, str], None] = {}
         self._against: dict[str, None] = {}
-        self._relied: dict[tuple[str, str], str] = {}
+        self._relied: dict[tuple[str, str], tuple[str, str]] = {}
         self._cells: list[dict[str, Any]] = []
         self._left: list[dict[str, Any]] = []
         self._read_at: dict[str, int] = {}
@@ -156,6 +159,8 @@ class _Gathering:
             path = _LIVE.fullmatch(locator)
             if path is not None:
                 self._sources[self._full(path[1], folder)] = None
+                if source.moved(dependency) is not None:
+                    self._against[f"{path[1]} has grown since {title} read it"] = None
             else:
                 self._against[f"{title}: {locator} can be looked at only in a kernel"] = None
         elif kind is Kind.AMBIENT and locator in GENERATORS and locator not in self._seeded:
@@ -165,7 +170,7 @@ class _Gathering:
         if kind is Kind.MODULE and locator.endswith(" (file)") and _in_its_file(locator) != dependency.fp:
             self._against[f"{locator.partition(' ')[0]} is not what it was when {title} imported it"] = None
         if kind in _OUTSIDE and not (kind is Kind.ENV and locator in self._set):
-            known = self._relied.setdefault((kind.value, locator), dependency.fp)
+            known, _ = self._relied.setdefault((kind.value, locator), (dependency.fp, dependency.stamp))
             if known != dependency.fp:
                 self._against[f"{locator} was not the same for all cells"] = None
 
@@ -216,7 +221,7 @@ class _Gathering:
         for name in _loaded():
             self._modules.update(dict.fromkeys(_file_of(name)))
         pins = {
-            "relied": [[*key, fp] for key, fp in self._relied.items()],
+            "relied": [[*key, *found] for key, found in self._relied.items()],
             "cells": self._cells,
             "left": self._left,
             "records": {top: package.record(top) for top in self._packages},
@@ -225,7 +230,7 @@ class _Gathering:
             session.notebook,
             self._here,
             session.id,
-            time.time(),
+            self._time,
             tuple(self._files),
             tuple(self._looked),
             tuple(self._modules),

@@ -7,6 +7,7 @@ any trace: where there is some, a run without a kernel is ruled out.
 from __future__ import annotations
 
 import os
+import site
 import sys
 import time
 import types
@@ -18,7 +19,7 @@ from incnb.engine.union import Union
 from incnb.fingerprint import files
 from incnb.store import manifests
 
-MARGIN = 0.05  # seconds
+MARGIN = 0.012  # seconds
 _EXECUTED = ("exec_lines", "exec_files", "code_to_run", "file_to_run", "module_to_run")
 
 
@@ -30,7 +31,8 @@ def begun(shell: Any, root: Path) -> dict[str, Any]:
     users = sorted(name for name in shell.user_ns if name not in shell.user_ns_hidden and not name.startswith("_"))
     if users:
         against.append(f"{users[0]} was defined before the first cell")
-    names |= {folder: outside.names_in(folder) for folder in path if outside.is_installed(folder)}
+    libraries = [*filter(outside.is_installed, path), *site.getsitepackages(), site.getusersitepackages()]
+    names |= {folder: outside.names_in(folder) for folder in libraries}
     modules: dict[str, list[str]] = {}
     try:
         modules = {folder: outside.modules_in(folder) for folder in path if not outside.is_library(folder)}
@@ -56,6 +58,13 @@ def ended(begin: dict[str, Any], union: Union) -> dict[str, Any]:
     for path in union.modules:
         folder = os.path.dirname(path)
         if not _walked(folder, begin["modules"]):
+            extra[folder] = outside.modules_in(folder)
+    for folder in {os.path.join(begin["cwd"], folder) if folder else begin["cwd"] for folder in sys.path}:
+        if folder in begin["path"]:
+            continue
+        if outside.is_installed(folder):
+            against.append(f"{folder} was put on sys.path by a cell")
+        elif not outside.is_library(folder) and not _walked(folder, begin["modules"]):
             extra[folder] = outside.modules_in(folder)
     customs = [_file(sys.modules.get(name)) for name in ("sitecustomize", "usercustomize")]
     return {**begin, "against": against, "extra": extra, "customs": [path for path in customs if path]}
@@ -83,9 +92,10 @@ def _started() -> float | None:
     Clocks tick, those of file systems too: a little earlier is said than is known.
     """
     try:
+        now = time.time()  # first: what passes until the next line makes it earlier
         ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-        return time.time() - age - MARGIN
+        return now - age - MARGIN
     except (OSError, ValueError, IndexError, AttributeError):
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class Recorded:
             root / "ipython",
             root / "config",
         ):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         self.write("helper.py", "def twice(text): return text * 2\n")
         self.write("pkg/__init__.py", "from pkg.inner import value\n")
         self.write("pkg/inner.py", "def value(): return 'v'\n")
@@ -87,6 +88,7 @@ class Recorded:
         self.path, self.out = self.work / "nb.ipynb", self.root / "out.ipynb"
         self.path.write_text(json.dumps(self.data))
         self.orders = Orders(notebook=str(self.path))
+        time.sleep(0.1)  # what is as young as the kernel may have been changed while it began
         self.first = self.run()
 
     def write(self, name: str, text: str) -> Path:

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from incnb.engine.history import History
+from incnb.engine.marks import mark
+from incnb.store import Store
+
 ROOT = Path(__file__).resolve().parents[2]
 Edit = Callable[["Work"], None]
 
@@ -19,7 +23,9 @@ import json, sys
 from pathlib import Path
 from incnb.batch.orders import Orders
 from incnb.batch.run import execute
-done = execute(Path(sys.argv[1]), None, Orders(notebook=sys.argv[1]))
+from incnb.batch.parameters import read
+given = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+done = execute(Path(sys.argv[1]), None, Orders(notebook=sys.argv[1]), parameters=read(given.items()))
 assert not done.plainly, done.plainly
 print(json.dumps({"decisions": done.decisions, "error": done.error[-300:]}))
 """
@@ -68,6 +74,11 @@ class Work:
         assert old in text
         path.write_text(text.replace(old, new))
 
+    def mark(self, cell_id: str, title: str) -> None:
+        """What `%incremental mark CELL --hard` leaves in the log."""
+        history = History(Store(self.store))
+        mark(history, str(self.notebook), cell_id, title, hard=True, reason="doubts")
+
     def python(self, *arguments: str) -> str:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "INCNB_STORE": str(self.store), **self.env}
         for name in ("PYTEST_CURRENT_TEST", "JPY_SESSION_NAME", "INCNB_REPORT"):
@@ -78,7 +89,8 @@ class Work:
 
     def run(self) -> list[dict[str, Any]]:
         """The decisions of a real run."""
-        told = json.loads(self.python("-c", _RUN, str(self.notebook)).splitlines()[-1])
+        given = [word for pair in self.parameters for word in pair]
+        told = json.loads(self.python("-c", _RUN, str(self.notebook), *given).splitlines()[-1])
         decisions: list[dict[str, Any]] = told["decisions"]
         return decisions
 

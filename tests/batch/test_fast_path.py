@@ -304,7 +304,7 @@ def test_settings_of_incnb_need_a_kernel(nb: Recorded) -> None:
 @pytest.mark.parametrize(
     "name",
     ["WHO", "TZ", "LANG", "LC_ALL", "PYTHONHASHSEED", "PYTHONPATH", "MPLBACKEND", "MPLCONFIGDIR", "HOME", "IPYTHONDIR",
-     "JUPYTER_PATH", "INCNB_CAP_GIB", "LIB_MODE", "XDG_CONFIG_HOME"],
+     "JUPYTER_PATH", "INCNB_CAP_GIB", "INCNB_FOOTER", "LIB_MODE", "XDG_CONFIG_HOME"],
 )  # fmt: skip
 def test_a_variable_that_decides_needs_a_kernel(nb: Recorded, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, str(nb.root))

@@ -143,7 +143,12 @@ def test_a_trace_of_somebody_elses_meanwhile_is_not_kept(client: Client) -> None
 
 def test_variables_put_together_by_the_specification_are_not_kept(client: Client) -> None:
     client.manager.kernel_spec.env["X"] = "${HOME}/x"
-    assert "specification" in client.refused()
+    assert "puts variables together" in client.refused()
+
+
+def test_another_specification_than_the_one_that_was_started_is_not_kept(client: Client) -> None:
+    client.manager.kernel_spec.argv.append("--other")
+    assert "specification changed" in client.refused()
 
 
 def test_a_kernel_elsewhere_is_not_kept(client: Client) -> None:
@@ -158,6 +163,14 @@ def test_a_notebook_that_cannot_be_put_together_again_is_not_kept(client: Client
     assert "put together" in client.refused()
 
 
+def test_what_shows_something_of_ours_is_not_kept(client: Client) -> None:
+    data = json.loads(client.text)
+    shown = next(cell for cell in data["cells"] if cell.get("outputs"))
+    shown["outputs"][0]["metadata"] = {"incnb": {}}
+    client.text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False)
+    assert "shows something of incnb's" in client.refused()
+
+
 def test_state_of_widgets_is_not_kept(client: Client) -> None:
     data = json.loads(client.text)
     data["metadata"]["widgets"] = {}
@@ -168,7 +181,7 @@ def test_state_of_widgets_is_not_kept(client: Client) -> None:
 @pytest.mark.parametrize("start", ["a.txt", "listing of ", "glob of ", "existence of ", "WHO"])
 def test_what_a_cell_found_otherwise_than_it_is_now_is_not_kept(client: Client, start: str) -> None:
     one = next(one for one in client.relied if one[1].startswith(start))
-    one[2] = "0" * 32
+    one[2:] = ["0" * 32, ""]
     assert client.refused() == f"{one[1]} is not what a cell found"
 
 
@@ -180,19 +193,25 @@ def test_a_module_that_changed_since_the_kernel_began_is_not_kept(client: Client
     assert "changed while the notebook ran" in client.refused()
 
 
-@pytest.mark.parametrize("what", ["record", "specification", "settings", "pth"])
+@pytest.mark.parametrize("what", ["record", "settings", "matplotlib"])
 def test_what_the_kernel_started_with_and_changed_since_is_not_kept(client: Client, what: str) -> None:
     nb = client.nb
     (nb.root / "ipython" / "profile_default").mkdir(exist_ok=True, parents=True)
     path = {
         "record": nb.site / "lib-1.0.dist-info" / "RECORD",
-        "specification": nb.spec,
         "settings": nb.root / "ipython" / "profile_default" / "ipython_config.json",
-        "pth": nb.work / "matplotlibrc",
+        "matplotlib": nb.work / "matplotlibrc",
     }[what]
     with Changed(path, path.read_text() if path.exists() else "{}"):
         client.kernel["process"] = path.stat().st_ctime - 0.001
         assert str(path) in client.refused()
+
+
+def test_a_source_that_grew_since_is_not_kept(client: Client) -> None:
+    path = client.nb.work / "first.txt"
+    client.union["sources"] = [str(path)]
+    client.union["time"] = path.stat().st_ctime - 1
+    assert "first.txt changed" in client.refused()
 
 
 def test_a_library_without_a_record_is_not_kept(client: Client) -> None:
@@ -206,6 +225,15 @@ def test_a_library_without_a_record_is_not_kept(client: Client) -> None:
 def test_what_can_be_imported_only_since_the_kernel_began_is_not_kept(client: Client, folder: str, name: str) -> None:
     with Changed(client.nb.root / folder / name, ""):
         assert "while the notebook ran" in client.refused()
+
+
+def test_what_can_be_imported_from_a_folder_that_a_cell_added_is_not_kept_if_it_changed(client: Client) -> None:
+    client.kernel["extra"] = {str(client.nb.root / "config"): ["other.py"]}
+    assert "config changed" in client.refused()
+    client.kernel["extra"] = {str(client.nb.root / "config"): []}
+    client.keep()
+    client.kernel["process"] = (client.nb.root / "config").stat().st_mtime - 1
+    assert "changed" in client.refused()
 
 
 def test_a_folder_that_a_cell_made_is_no_module_of_somebody_elses(client: Client) -> None:

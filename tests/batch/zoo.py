@@ -123,8 +123,11 @@ def zoo(path: Path, first: str = FIRST, *, widgets: bool = True) -> Path:
     return path
 
 
-def seen(path: Path) -> dict[str, Any]:
-    """What a file shows, by cell id, without times, what the tool itself notes, and what is marked as incnb's."""
+def seen(path: Path, *, final: bool = False) -> dict[str, Any]:
+    """What a file shows, by cell id, without times, what the tool itself notes, and what is marked as incnb's.
+
+    `final`: of printed lines that were overwritten, only what is left.
+    """
     text = re.sub(r"ipykernel_\d+", "ipykernel_PID", path.read_text("utf-8"))
     data = json.loads(re.sub(r"\b0x[0-9a-f]{6,}\b", "ADDRESS", text))
     data = _numbered(data, {})
@@ -141,12 +144,13 @@ def seen(path: Path) -> dict[str, Any]:
         if cell["metadata"].get("tags") == []:
             del cell["metadata"]["tags"]
         if "outputs" in cell:
-            cell["outputs"] = _joined([one for one in cell["outputs"] if "incnb" not in one.get("metadata", {})])
+            theirs = [one for one in cell["outputs"] if "incnb" not in one.get("metadata", {})]
+            cell["outputs"] = _joined(theirs, {"stdout", "stderr"} if final else {"stderr"})
         found[cell.get("id") or str(place)] = cell
     return found
 
 
-def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _joined(outputs: list[dict[str, Any]], bars: set[str]) -> list[dict[str, Any]]:
     """With the text of one stream in one piece, since a timer of the kernel may cut it anywhere, and bars as they end."""
     joined: list[dict[str, Any]] = []
     for one in outputs:
@@ -158,7 +162,7 @@ def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
             one = {**one, "text": text}
         joined.append(one)
     for one in joined:
-        if one["output_type"] == "stream" and one["name"] == "stderr":
+        if one["output_type"] == "stream" and one["name"] in bars:
             one["text"] = re.sub(r"[^\n]*\r", "", one["text"])
     return joined
 

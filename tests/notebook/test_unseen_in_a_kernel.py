@@ -24,6 +24,14 @@ CELLS = {
     "rebound builtins": ["__builtins__ = __builtins__", "print(1)"],
     "an exception group": ["raise ExceptionGroup('g', [ValueError('a')])", "1"],
 }  # fmt: skip
+#: What does not touch what stands beside it shares its kernels.
+ALONE = ("a future statement", "rebound builtins")
+NAMES = ("dunder names", "shadowed names", "underscores")
+TOGETHER = {
+    "names": NAMES,
+    **{what: (what,) for what in ALONE},
+    "everything else": tuple(what for what in CELLS if what not in (*NAMES, *ALONE)),
+}
 
 
 def steady(shown: object) -> str:
@@ -31,23 +39,24 @@ def steady(shown: object) -> str:
     return re.sub(r"ipykernel_\d+", "ipykernel", repr(shown))
 
 
-@pytest.mark.parametrize("what", CELLS)
-def test_cold_and_warm_show_what_plain_shows(notebook: Notebook, what: str) -> None:
+@pytest.mark.parametrize("group", TOGETHER)
+def test_cold_and_warm_show_what_plain_shows(notebook: Notebook, group: str) -> None:
     runs = []
+    cells = [cell for what in TOGETHER[group] for cell in CELLS[what]]
     for mode in ("off", "on", "on"):
         with notebook.kernel(INCNB=mode) as nb:
             nb.run("%incremental on")
-            runs.append([nb.run(cell, allow_error=True) for cell in CELLS[what]])
+            runs.append([nb.run(cell, allow_error=True) for cell in cells])
     for plain, cold, warm in zip(*runs, strict=True):
         if plain.error is not None:
             for run in (cold, warm):
-                assert run.error is not None and run.error[:2] == plain.error[:2]
+                assert run.error is not None and run.error[:2] == plain.error[:2], run.code
                 assert "incnb" not in run.error[2] and run.error[2].count("\n") == plain.error[2].count("\n"), (
                     run.error[2]
                 )
         else:
             for run in (cold, warm):
-                assert steady(run.shown) == steady(plain.shown)
+                assert steady(run.shown) == steady(plain.shown), run.code
 
 
 def test_a_large_displayed_result_is_there_when_it_is_asked_for(notebook: Notebook) -> None:

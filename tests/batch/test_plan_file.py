@@ -1,0 +1,49 @@
+"""`incnb plan` beside what then happens: what it says is so, and where it says `?` either may be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.batch.plan_books import BOOKS, EDITS
+from tests.batch.plans import Work, compared
+
+#: How many cells may be left open after an edit, at most; fewer is better.
+OPEN = {"flights": 9, "science": 18, "edges": 6}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Work]:
+    """A notebook that ran once; each time as it was then."""
+    kept: dict[str, tuple[Path, Path]] = {}
+
+    def again(name: str) -> Work:
+        if name not in kept:
+            home = tmp_path_factory.mktemp(name)
+            work = Work(home / "nb", home / "store")
+            work.folder.mkdir()
+            work.write(*BOOKS[name])
+            work.run()
+            copy = tmp_path_factory.mktemp(f"{name}-copy") / "home"
+            shutil.copytree(home, copy)
+            kept[name] = home, copy
+        home, copy = kept[name]
+        shutil.rmtree(home)
+        shutil.copytree(copy, home)
+        return Work(home / "nb", home / "store")
+
+    return again
+
+
+@pytest.mark.parametrize(("book", "edit"), [(book, edit) for book in EDITS for edit in EDITS[book]])
+def test_plan_says_what_happens_then(recorded: Callable[[str], Work], book: str, edit: str) -> None:
+    work = recorded(book)
+    EDITS[book][edit](work)
+    lines = compared(work)
+    assert not [line for line in lines if line.startswith("WRONG")], "\n".join(lines)
+    assert sum(line.startswith("ok ?") for line in lines) <= OPEN[book], "\n".join(lines)
+    if edit == "unchanged":
+        assert sum(line.startswith("ok ?") for line in lines) <= 1, "\n".join(lines)
