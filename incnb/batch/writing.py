@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from incnb.batch.terminal import NO_ANSWER, Mistake
 
@@ -52,3 +53,21 @@ def why_not(path: Path) -> str:
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{path} cannot be written: you may not write into {folder}"
     return ""
+
+
+def join_streams(cells: list[Any]) -> None:
+    """Make one output of what a cell printed to one stream without another output between, as JupyterLab does.
+
+    In how many pieces it comes depends on when the kernel sent them: the file would be another one in every run, and
+    where a cell is reused. Cells are dictionaries as in the JSON of a notebook.
+    """
+    for cell in cells:
+        joined: list[Any] = []
+        for output in cell.get("outputs") or ():
+            last = joined[-1] if joined and joined[-1]["output_type"] == output["output_type"] == "stream" else None
+            if last is not None and last["name"] == output["name"]:
+                last["text"] += output["text"]
+            else:
+                joined.append(output)
+        if joined:
+            cell["outputs"] = joined
