@@ -141,6 +141,8 @@ def _alone(outcome: Outcome, logged: dict[tuple[str, str], Row]) -> list[Row]:
         known = logged.get((one.session, key))
         if known is None or known.decision is None or known.decision.cell.index != one.cell.index:
             known = Row(key, one.cell.title, id=one.cell.id, decision=one, bytes=one.bytes_saved)
+        elif known.status is not one.status:  # done without a kernel: the log has the run before
+            known = replace(known, decision=one, changes=(), blamed=())
         place = (one.session, key)
         rows[place if place not in rows else (one.session, f"{key} {one.cell.index}")] = known
     return list(rows.values())

@@ -233,7 +233,7 @@ def _execute(
     from nbclient import NotebookClient
 
     from incnb.batch.execution import Incremental
-    from incnb.batch.writing import coalesce, write
+    from incnb.batch.writing import join_streams, write
 
     class Client(Incremental, NotebookClient):
         pass
@@ -252,7 +252,7 @@ def _execute(
                 error, brief, status = _ended(failed, source, name, running, log)
     if not error and not running.ended:
         try:
-            coalesce(notebook.cells)
+            join_streams(notebook.cells)
             text = nbformat.writes(notebook, version=4).removesuffix("\n") + "\n"
             if target is not None:
                 write(target, text)

@@ -8,14 +8,11 @@ replaced; a link stays a link, to the file that is replaced.
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from incnb.batch.terminal import NO_ANSWER, Mistake
-
-_OVERWRITTEN = re.compile(r".*\r(?=[^\n])")
 
 
 def write(path: str | Path, text: str) -> None:
@@ -58,25 +55,19 @@ def why_not(path: Path) -> str:
     return ""
 
 
-def coalesce(cells: list[Any]) -> None:
-    """Join what was printed in several pieces, and drop what a carriage return has overwritten: as nbconvert does.
+def join_streams(cells: list[Any]) -> None:
+    """Make one output of what a cell printed to one stream without another output between, as JupyterLab does.
 
-    How many pieces there are depends on when the kernel sent them, which is different in every run.
+    In how many pieces it comes depends on when the kernel sent them: the file would be another one in every run, and
+    where a cell is reused. Cells are dictionaries as in the JSON of a notebook.
     """
     for cell in cells:
         joined: list[Any] = []
         for output in cell.get("outputs") or ():
-            last = joined[-1] if joined else None
-            if last is not None and _streams(last, output) and last["name"] == output["name"]:
+            last = joined[-1] if joined and joined[-1]["output_type"] == output["output_type"] == "stream" else None
+            if last is not None and last["name"] == output["name"]:
                 last["text"] += output["text"]
             else:
                 joined.append(output)
-        for output in joined:
-            if _streams(output) and "\r" in output["text"]:
-                output["text"] = _OVERWRITTEN.sub("", output["text"])
         if joined:
             cell["outputs"] = joined
-
-
-def _streams(*outputs: Any) -> bool:
-    return all(output["output_type"] == "stream" for output in outputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from incnb.analysis.mentions import identifiers
 from incnb.batch.orders import Orders, switched_off
@@ -23,21 +24,22 @@ from incnb.notebook.transformers import InputMarker, Tracker
 from incnb.outputs.pending import Lost
 
 _loaded: dict[int, Extension] = {}
-_ordered: dict[int, Orders] = {}  # of a batch run, which stand when the notebook unloads incnb and loads it again
+#: Of a batch run: they stand when the notebook unloads incnb and loads it again.
+_ordered: WeakKeyDictionary[Any, Orders] = WeakKeyDictionary()
 
 
 def load(shell: Any) -> None:
     """Put incnb onto a shell; a second call changes nothing."""
     if id(shell) not in _loaded:
         extension = _loaded[id(shell)] = Extension(shell)
-        if id(shell) in _ordered:
-            extension.follow(_ordered[id(shell)])
+        if _ordered and shell in _ordered:
+            extension.follow(_ordered[shell])
             extension.again = True
 
 
 def order(shell: Any, orders: Orders) -> Extension:
     """What a batch run wants of this shell, from here on."""
-    _ordered[id(shell)] = orders
+    _ordered[shell] = orders
     load(shell)
     extension = _loaded[id(shell)]
     extension.follow(orders)

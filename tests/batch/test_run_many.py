@@ -67,6 +67,8 @@ def test_several_notebooks_go_on_after_a_failure_and_end_with_one_table(run: Run
     assert again.status == 0 and "2 notebooks: 2 ✓ reused" in again.out and not again.err
     assert sorted(p.name for p in Path("pages").iterdir()) == ["a.html", "d.html"]
     assert again.report["notebooks"][0]["saved_seconds"] is not None
+    shown = Path("pages/a.html").read_text()
+    assert 'id="cell-1" class="reused"' in shown and 'id="cell-2" class="reused"' in shown
 
 
 def test_a_failing_cell_is_told_as_nbconvert_tells_it(run: Runs) -> None:

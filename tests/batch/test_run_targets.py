@@ -13,7 +13,7 @@ from runs import Runs, run
 from incnb.batch import parameters
 from incnb.batch.targets import targets
 from incnb.batch.terminal import Mistake
-from incnb.batch.writing import coalesce, write
+from incnb.batch.writing import join_streams, write
 
 __all__ = ["run"]
 
@@ -112,15 +112,15 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one_and_one_line(
     assert [p.name for p in tmp_path.iterdir()] == ["a.ipynb"] and file.read_text() == "old"
 
 
-def test_pieces_of_one_stream_are_joined_as_nbconvert_joins_them() -> None:
+def test_what_was_printed_in_pieces_is_one_output() -> None:
     def stream(name: str, text: str) -> dict[str, Any]:
         return {"output_type": "stream", "name": name, "text": text}
 
-    cells = [
-        {"outputs": [stream("stdout", "1%\r"), stream("stdout", "2%\n"), stream("stderr", "x"), stream("stdout", "y")]}
-    ]
-    coalesce(cells)
-    assert [output["text"] for output in cells[0]["outputs"]] == ["2%\n", "x", "y"]
+    shown = {"output_type": "display_data", "data": {}, "metadata": {}}
+    pieces = [stream("stdout", "1\r"), stream("stdout", "2\n"), stream("stderr", "x"), shown, stream("stderr", "y")]
+    cells = [{"outputs": pieces}, {"outputs": []}, {}]
+    join_streams(cells)
+    assert cells == [{"outputs": [stream("stdout", "1\r2\n"), *pieces[2:]]}, {"outputs": []}, {}]
 
 
 # -- parameters
