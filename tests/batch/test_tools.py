@@ -147,7 +147,7 @@ def test_options_of_the_preprocessor(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_command_of_the_readme(tmp_path: Path, tools: Tools) -> None:
-    command = re.search(r"jupyter nbconvert (--to notebook --Exp\S+) NB", (ROOT / "README.md").read_text())
+    command = re.search(r"jupyter nbconvert (--to notebook --Exp\S+) analysis.ipynb", (ROOT / "README.md").read_text())
     assert command and command[1].split()[-1] == PREPROCESSOR
     path = notebook(tmp_path / "nb.ipynb", cell("count", COUNT), cell("x", "1 + 1"), cell("y", "_ * 2"))
     first = tools.nbconvert(path, *command[1].split())
