@@ -12,7 +12,7 @@ is not in its cache, then merge the cached outputs into the notebook (benchmarks
 
 Each turn has an edit of its own, so nothing is found that was made in a turn before. nbconvert
 and papermill alone execute everything whatever was edited, and are measured once a turn. A way that did not see an edit
-is called stale: it shows what the unchanged notebook shows.
+is called stale: it shows what the unchanged notebook shows. Each way has a store of its own.
 
 Beside the wall times stands that of `python -c pass`: what is left of the fast path without it is the time after the
 interpreter's start. First runs on empty stores and caches are measured once, before the turns.
@@ -81,7 +81,6 @@ WAYS: Final = {
         ]
     ),
 }
-FIRST: Final = ("nbconvert --execute", "papermill", "jupyter-cache", "incnb run")
 
 
 def main() -> None:
@@ -95,10 +94,7 @@ def main() -> None:
     subprocess.run([PYTHON, "-c", "import nbconvert, papermill, matplotlib.pyplot, sklearn.ensemble"], check=True)
     with tempfile.TemporaryDirectory(prefix="incnb-bench-") as folder:
         bench = Bench(Path(folder), SMALL if chosen.small else {})
-        first = {name: bench.run(name, "unchanged", 0) for name in FIRST if name in chosen.only}
-        for name in chosen.only:  # now each has seen the notebook once, incnb's ways on one store
-            if name not in first:
-                bench.run(name, "unchanged", 0)
+        first = {name: bench.run(name, "unchanged", 0) for name in chosen.only}
         found: dict[tuple[str, str], list[float]] = {}
         starts: list[float] = []
         stale: set[tuple[str, str]] = set()
@@ -117,7 +113,7 @@ def main() -> None:
 
 
 class Bench:
-    """A folder with the notebook, one store of incnb and one cache of jupyter-cache."""
+    """A folder with the notebook, a store of incnb for each way, and a cache of jupyter-cache."""
 
     def __init__(self, folder: Path, changes: dict[str, str]):
         self.folder = folder
@@ -132,7 +128,7 @@ class Bench:
         env = {name: value for name, value in os.environ.items() if not name.startswith("INCNB")}
         for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
             env[name] = str(folder / name.lower())
-        env |= {"INCNB_STORE": str(folder / "store"), "JUPYTERCACHE": str(folder / "cache")}
+        env["JUPYTERCACHE"] = str(folder / "cache")
         env |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         env["PATH"] = os.pathsep.join([str(Path(PYTHON).parent), os.environ.get("PATH", "")])
@@ -164,7 +160,8 @@ class Bench:
         way = WAYS[name]
         source, out = "marked.ipynb" if way.marked else "plain.ipynb", self.out(name)
         Path(out).unlink(missing_ok=True)
-        seconds = timed(way.command(source, out), self.env, self.folder)
+        store = {"INCNB_STORE": str(self.folder / f"store-{list(WAYS).index(name)}")}
+        seconds = timed(way.command(source, out), self.env | store, self.folder)
         if not Path(out).exists():
             sys.exit(f"{name} wrote no {out} ({state}, turn {turn})")
         return seconds
