@@ -116,14 +116,15 @@ class Bench:
     """A folder with the notebook, a store of incnb for each way, and a cache of jupyter-cache."""
 
     def __init__(self, folder: Path, changes: dict[str, str]):
-        self.folder = folder
-        shutil.copy(ROOT / "examples" / "flightlib.py", folder)
+        self.folder = folder / "work"  # nothing but the notebook: a new folder beside it may be a module
+        self.folder.mkdir()
+        shutil.copy(ROOT / "examples" / "flightlib.py", self.folder)
         text = (ROOT / "examples" / "flights.ipynb").read_text("utf-8")
         for old, new in changes.items():
             assert old in text, old
             text = text.replace(old, new)
         self.original = json.loads(text)
-        self.library = (folder / "flightlib.py").read_text("utf-8")
+        self.library = (self.folder / "flightlib.py").read_text("utf-8")
         self.edit("unchanged", 0)
         env = {name: value for name, value in os.environ.items() if not name.startswith("INCNB")}
         for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
@@ -160,14 +161,14 @@ class Bench:
         way = WAYS[name]
         source, out = "marked.ipynb" if way.marked else "plain.ipynb", self.out(name)
         Path(out).unlink(missing_ok=True)
-        store = {"INCNB_STORE": str(self.folder / f"store-{list(WAYS).index(name)}")}
+        store = {"INCNB_STORE": str(self.folder.parent / f"store-{list(WAYS).index(name)}")}
         seconds = timed(way.command(source, out), self.env | store, self.folder)
         if not Path(out).exists():
             sys.exit(f"{name} wrote no {out} ({state}, turn {turn})")
         return seconds
 
     def out(self, name: str) -> str:
-        return str(self.folder / f"{list(WAYS).index(name)}.out.ipynb")
+        return str(self.folder.parent / f"{list(WAYS).index(name)}.out.ipynb")
 
     def read(self, name: str) -> list[Any]:
         """The texts that the cells of an executed notebook show."""
