@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fast_path import CELLS, Changed, Recorded, cells, without_times
+from fast_path import CELLS, NEEDS_LOOKS, Changed, Recorded, cells, without_times
 
 from incnb.batch.manifest import Refused
 from incnb.batch.orders import Orders
@@ -201,7 +201,9 @@ def test_a_link_that_leads_elsewhere_needs_a_kernel(nb: Recorded) -> None:
     link.symlink_to("first.txt")
 
 
-@pytest.mark.parametrize(("name", "why"), [("data/two", "listing"), ("y.csv", "glob"), ("maybe", "existence")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("data/two", "listing"), ("y.csv", "glob"), pytest.param("maybe", "existence", marks=NEEDS_LOOKS)]
+)
 def test_what_was_looked_at_and_is_otherwise_needs_a_kernel(nb: Recorded, name: str, why: str) -> None:
     with Changed(nb.work / name, ""):
         assert why in nb.refused()
