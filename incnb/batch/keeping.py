@@ -90,6 +90,7 @@ def _manifest(asked: Asked, client: Any, text: str) -> dict[str, Any]:
         "language": language,
         "timed": timed,
         "decisions": decisions,
+        "runs": _runs(asked, union["session"], [one["decision"]["cell"]["index"] for one in decisions]),
         "union": {**union, "pins": {}},
     }
 
@@ -116,6 +117,20 @@ def _all_decided(asked: Asked, decisions: list[dict[str, Any]], cells: list[dict
         told = {**one, "status": "reused", "reasons": [reason], "items": items, "bytes_saved": 0}
         found.append({"decision": told, "seconds": cell["seconds"]})
     return found
+
+
+def _runs(asked: Asked, session: str, indices: list[int]) -> list[dict[str, Any]]:
+    """What the log has of the cells of this session, but for what is another one in each run."""
+    records = [one for one in Store(asked.root).history() if one.get("type") == "run"]
+    found = {one.get("index"): one for one in records if one.get("session") == session}
+    if not all(index in found for index in indices):
+        raise Refused("the log does not have this run")
+    last = max(one["seq"] for one in records if type(one.get("seq")) is int)
+    fixed: dict[str, Any] = {"error": "", "attempt": "", "relied": [], "cleared": []}
+    runs = [{**found[index], **fixed, "seq": last + 1 + at} for at, index in enumerate(indices)]
+    for run in runs:
+        run.pop("loads", None)
+    return runs
 
 
 def _traces(asked: Asked, cells: list[dict[str, Any]], began: float) -> list[dict[str, Any]]:

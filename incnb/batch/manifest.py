@@ -134,7 +134,10 @@ def answer(asked: Asked) -> Done:
         raise Refused(f"it cannot be looked at from outside: {type(error).__name__}: {error}") from None
     traces = [(one["code"], one["trace"]) for one in found["traces"]]
     manifests.touch(asked.root, traces, [blob[0] for blob in (*found["blobs"], found["outputs"])], asked.key)
-    decisions = tuple(_decisions(found["decisions"], time.perf_counter() - started))
+    session = os.urandom(6).hex()
+    decisions = tuple(_decisions(found["decisions"], session, time.perf_counter() - started))
+    with suppress(OSError, place.StoreError, KeyError, TypeError, ValueError):  # then the past does not have this run
+        manifests.log(asked.root, [_run(*one) for one in zip(found["runs"], decisions, strict=True)])
     _report(decisions)
     return Done(text, decisions, found["union"])
 
@@ -177,13 +180,20 @@ def _compare(asked: Asked, found: dict[str, Any]) -> None:
             raise Refused(f"the folder {folder} is gone")
 
 
-def _decisions(kept: list[dict[str, Any]], took: float) -> list[dict[str, Any]]:
+def _run(kept: dict[str, Any], decision: dict[str, Any]) -> dict[str, Any]:
+    """The record of the log for one cell, as a kernel would have written it."""
+    same = {name: decision[name] for name in ("session", "time", "status", "reasons", "seconds", "items")}
+    return {**kept, **same, "saved": decision["saved_seconds"]}
+
+
+def _decisions(kept: list[dict[str, Any]], session: str, took: float) -> list[dict[str, Any]]:
     """The decisions of a warm run; `took` seconds for all of them."""
     now, each = time.time(), took / max(1, len(kept))
     found = []
     for one in kept:
         seconds, told = one["seconds"], dict(one["decision"])
-        told |= {"time": now, "seconds": {"decide": round(each, 6), "execute": 0.0, "restore": 0.0, "save": 0.0}}
+        told |= {"time": now, "session": session}
+        told["seconds"] = {"decide": round(each, 6), "execute": 0.0, "restore": 0.0, "save": 0.0}
         told["saved_seconds"] = max(0.0, seconds - each) if isinstance(seconds, float) else None
         found.append(told)
     return found

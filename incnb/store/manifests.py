@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from json import dumps, loads
@@ -125,6 +126,16 @@ def log_lengths(root: Path) -> dict[str, int]:
     except OSError:
         return {}
     return found
+
+
+def log(root: Path, records: list[dict[str, Any]]) -> None:
+    """Put the records of one run into a log file of its own, all of them or none. Raises `OSError` and `StoreError`."""
+    text = "".join(dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in records)
+    place.prepare(root)
+    # named as those of a kernel are: host, process, start
+    host = re.sub(r"[^A-Za-z0-9]", "_", os.uname().nodename)[:32] or "host"
+    path = root / "log" / f"{host}-{os.getpid()}-{time.time_ns():x}.jsonl"
+    files.write_whole(path, text.encode("utf-8", "surrogatepass"))
 
 
 def logged_since(root: Path, lengths: dict[str, int], word: bytes) -> Iterator[dict[str, Any]]:

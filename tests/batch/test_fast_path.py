@@ -76,6 +76,24 @@ def test_each_decision_is_told_and_reported(nb: Recorded, tmp_path: Path, monkey
     assert done.decisions[2]["reasons"][0]["detail"] and done.decisions[2]["time"] > nb.first.decisions[2]["time"]
 
 
+def test_the_past_has_a_run_without_a_kernel_as_a_session_of_its_own(nb: Recorded) -> None:
+    from incnb.engine.recorded import latest, rows, sound
+    from incnb.store import Store
+
+    done = nb.done()
+    store = Store(nb.root / "store")
+    session = latest(sound(run) for run in store.history() if run.get("type") == "run")
+    assert session is not None and session.id == done.decisions[0]["session"] != nb.first.decisions[0]["session"]
+    found = rows(store, session)
+    assert [row.id for row in found] == [f"c{place}" for place in range(len(CELLS))]
+    assert {str(row.status) for row in found} == {"reused"} and {
+        row.error for row in found if hasattr(row, "error")
+    } <= {""}
+    assert [row.decision.saved_seconds for row in found if row.decision] == [
+        one["saved_seconds"] for one in done.decisions
+    ]
+
+
 def test_it_is_fast_and_imports_nothing_heavy(nb: Recorded) -> None:
     code = f"""
 import time; began = time.process_time()
@@ -364,12 +382,12 @@ def test_a_damaged_manifest_needs_a_kernel(nb: Recorded) -> None:
 
 
 def test_a_mark_needs_a_kernel_and_that_of_another_notebook_none(nb: Recorded) -> None:
-    store = Store()
+    store, before = Store(), set((nb.root / "store" / "log").iterdir())
     mark = {"type": "mark", "mark": "1", "mode": "hard", "code": "", "id": "c1", "title": "t", "seq": 10**6}
     store.log({**mark, "notebook": "another.ipynb"})
+    (log,) = set((nb.root / "store" / "log").iterdir()) - before
     nb.done()
     store.log({**mark, "notebook": str(nb.path)})
-    log = sorted((nb.root / "store" / "log").iterdir(), key=lambda path: path.stat().st_mtime_ns)[-1]
     assert nb.refused() == "a cell is marked"
     store.close()
     log.unlink()
