@@ -20,7 +20,7 @@ from incnb.batch.manifest import Refused
 from incnb.batch.orders import Orders
 from incnb.store import Store, manifests
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.xdist_group("test_fast_path")]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from incnb.batch.manifest import Refused
 from incnb.dependencies import env, file
 from incnb.store import Store
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.xdist_group("test_fast_path_kept")]
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,12 @@ def papermill(path: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("kill", "words", "factor"),
-    [(kill_kernel, nbconvert, 2), (kill_tool, papermill, 2), (kill_both, nbconvert, 2), (kill_both, papermill, 3)],
+    [
+        pytest.param(kill_kernel, nbconvert, 2, marks=pytest.mark.thorough),
+        (kill_tool, papermill, 2),
+        pytest.param(kill_both, nbconvert, 2, marks=pytest.mark.thorough),
+        (kill_both, papermill, 3),
+    ],
     ids=["kernel", "tool", "both", "both, and edited since"],
 )
 def test_a_run_that_was_killed_is_taken_up_where_it_was(

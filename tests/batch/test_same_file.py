@@ -10,7 +10,7 @@ import pytest
 from tools import PREPROCESSOR, Done, Tools
 from zoo import LOADED, differences, seen, zoo
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.xdist_group("same file")]
 
 RUN = """
 import sys

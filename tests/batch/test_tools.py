@@ -99,6 +99,7 @@ def test_a_notebook_runs_once_wherever_the_preprocessor_is_listed(
     assert {one["notebook"] for one in logged(tools)} == {str(path)}
 
 
+@pytest.mark.thorough
 def test_the_preprocessor_in_its_disabled_place_leaves_nbconverts_own_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: Tools
 ) -> None:
@@ -118,6 +119,7 @@ def test_what_comes_after_execution_in_nbconvert_works_on_the_outputs(
         assert len(resources["outputs"]) == 1 and "shown" in text
 
 
+@pytest.mark.thorough
 def test_behind_another_preprocessor_the_notebook_runs_as_that_one_left_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: Tools
 ) -> None:

@@ -205,6 +205,7 @@ def test_a_notebook_that_wrote_a_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.thorough
 def test_a_notebook_that_had_an_effect_is_refused(tmp_path: Path) -> None:
     place = Place(tmp_path, "import subprocess\nsubprocess.run(['true'])")
     place.run()
@@ -285,7 +286,10 @@ def slow(tmp_path: Path) -> Place:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("how, status", [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    "how, status",
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.thorough), (signal.SIGKILL, -9)],
+)
 def test_no_process_is_left_of_a_watch_that_ends_in_the_middle(slow: Place, how: signal.Signals, status: int) -> None:
     slow.file("long.txt", "600")
     process = slow.start("--changes", "1")
@@ -336,6 +340,7 @@ def test_a_run_by_the_refresher_and_one_by_the_person_at_once_are_both_right(tmp
 
 
 @pytest.mark.kernel
+@pytest.mark.thorough
 def test_what_a_run_writes_itself_starts_no_other(tmp_path: Path) -> None:
     place = Place(
         tmp_path,
@@ -475,7 +480,7 @@ def test_a_notebook_that_starts_its_own_refresher_starts_none_in_a_batch_run(tmp
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("how", ["shutdown", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("how", ["shutdown", pytest.param("SIGTERM", marks=pytest.mark.thorough), "SIGKILL"])
 def test_no_process_is_left_when_the_kernel_ends(slow: Place, how: str) -> None:
     with Kernel(env={**slow.env, "JPY_SESSION_NAME": str(slow.path)}, cwd=slow.folder) as running:
         running.run("%load_ext incnb")
