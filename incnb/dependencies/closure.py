@@ -72,10 +72,14 @@ class Closure(Collected):
             for moment in sorted(self._strings & MOMENTS):
                 with self._ways.into(("string", moment)):
                     self._find(Finding("effect", f"it reads the clock ({moment!r})", 0, "clock"))
+        if "matplotlib" in self._libraries and self.words & {"savefig", "PdfPages", "imsave"}:
+            for text in sorted(filter(libraries.is_dated, self._strings)):
+                if not self.constants & {"CreationDate", "SOURCE_DATE_EPOCH"}:
+                    self._find(Finding("effect", f"the figure file holds the time it was made ({text!r})", 0, "clock"))
         if "polars" in self._libraries and SEEDLESS in self.words:
             self._find(Finding("effect", "polars may draw fresh randomness (pass seed)", 0, "random"))
         if self._libraries & {"sqlite3", "duckdb", "sqlalchemy"}:
-            for text in sorted(self._strings - MOMENTS):
+            for text in sorted(self._strings - MOMENTS):  # those that may be queries
                 with self._ways.into(("string", text)):
                     for finding in libraries.query_findings(text):
                         self._find(finding)

@@ -118,7 +118,7 @@ class Collected:
         self.constants |= set(strings)
         self._said_in.setdefault(module_name, {}).update(dict.fromkeys(sorted(strings)))
         for text in strings:
-            if text in MOMENTS or libraries.query_findings(text):
+            if text in MOMENTS or libraries.is_dated(text) or libraries.query_findings(text):
                 self._strings.add(text)
                 with self._ways.into(("string", text)):
                     pass

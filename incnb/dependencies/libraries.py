@@ -163,6 +163,13 @@ _special(_CWD, "cwd", "")
 _NAMED = {
     "email.utils.formatdate": Finding("effect", "email.utils.formatdate() reads the clock", 0, "clock"),
     "email.utils.localtime": Finding("effect", "email.utils.localtime() reads the clock", 0, "clock"),
+    "gzip.compress": Finding("effect", "gzip.compress() writes the time into what it compresses", 0, "clock"),
+    "http.cookiejar.time2isoz": Finding("effect", "http.cookiejar.time2isoz() reads the clock", 0, "clock"),
+    "http.cookiejar.time2netscape": Finding("effect", "http.cookiejar.time2netscape() reads the clock", 0, "clock"),
+    "os.getloadavg": Finding("effect", "os.getloadavg() reads the load of the machine", 0, "clock"),
+    "ssl.RAND_bytes": Finding("effect", "ssl.RAND_bytes() draws fresh randomness", 0, "random"),
+    "ssl.RAND_pseudo_bytes": Finding("effect", "ssl.RAND_pseudo_bytes() draws fresh randomness", 0, "random"),
+    "tempfile.mktemp": Finding("effect", "tempfile.mktemp() draws fresh randomness", 0, "random"),
     "pyarrow.compute.random": Finding("effect", "pyarrow.compute.random() draws fresh randomness", 0, "random"),
     "polars.set_random_seed": Finding("effect", "polars.set_random_seed() is not followed", 0, "random"),
 }
@@ -190,8 +197,9 @@ def object_findings(path: str, value: Any) -> list[Finding]:
         return [Finding("effect", f"{name}() seeds with fresh randomness", 0, "random")]
     if value is typing.get_type_hints:
         return [Finding("unsafe", "get_type_hints")]  # annotations in strings name whatever they like
-    if name in _NAMED:
-        return [_NAMED[name]]
+    for known in (name, f"{module}.{getattr(value, '__name__', '')}"):
+        if known in _NAMED:
+            return [_NAMED[known]]
     parts = name.split(".")
     if parts[0] == "sys" and len(parts) > 1 and parts[1] not in _SYS_ALLOWED:
         return [Finding("unsafe", f"sys.{parts[1]}", notices=True)]
@@ -248,6 +256,11 @@ def query_findings(text: str) -> list[Finding]:
     if _SQL_RANDOM.search(text):
         out.append(Finding("effect", f"a query draws fresh randomness ({shorten(text, 40)})", 0, "random"))
     return out
+
+
+def is_dated(text: str) -> bool:
+    """Whether a string names a file, or a format, into which matplotlib writes the time."""
+    return text.lower().rpartition(".")[2] in ("pdf", "ps", "eps") and len(text) < 1000
 
 
 def is_data(value: Any) -> bool:

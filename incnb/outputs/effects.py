@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from incnb.fingerprint import files, origin
 from incnb.model import Dependency
-from incnb.outputs import audited, file_events, leftovers, seeding, started, strings
+from incnb.outputs import audited, file_events, leftovers, logged, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
@@ -66,7 +66,7 @@ class Watch:
         self._before = leftovers.Snapshot(shell)
         self._guard = threading.local()
         self._undo: list[Callable[[], None]] = []
-        self._started = started.Started(self._notes, {seeding.RESEED: self._reseeded})
+        self._started = started.Started(self._notes, {seeding.RESEED: self._reseeded, logged.FORMAT: self._logs})
         self._pid = os.getpid()
         self._journal = Journal()
         self._looks = Looks(self._looked)
@@ -82,7 +82,7 @@ class Watch:
         self._before.take()
         self._shadow()
         if not self._started.start() and seeding.GLOBAL is not None:
-            self._undo.append(seeding.watch_reseeding(self._fresh))
+            self._undo += [seeding.watch_reseeding(self._fresh), logged.watch_times(self._logs)]
         self.sees_looks = self._looks.start()
         _active = self
 
@@ -405,6 +405,11 @@ class Watch:
                 return
             if between is not None and not any(part in f.f_code.co_filename for f in between for part in ENTROPY_FREE):
                 self._note("effect", "it drew fresh randomness (pass a seed)", "random")
+
+    def _logs(self, frame: FrameType | None) -> None:
+        with self._alone() as alone:
+            if alone and (what := logged.volatile(frame)) and self._on_behalf() is not None:
+                self._note("effect", what, "clock")
 
     def _reseeded(self, frame: FrameType) -> None:
         if seeding.is_global_reseeding(frame):
