@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from incnb.analysis import CellAnalysis
 from incnb.dependencies import Environment, Resolved
 from incnb.dependencies.bindings import TYPE, notebook_name
-from incnb.engine import decide
+from incnb.engine import decide, shown_lines
 from incnb.engine.accepted import Armed
 from incnb.engine.decide import Answer, dependencies
 from incnb.engine.differences import cell_text, edited
@@ -133,6 +133,9 @@ def look_up(session: Session, tracked: Tracked, environment: Environment) -> Ans
     code, past = tracked.analysis.code, tracked.past
     own = own_trace(session.history, session.notebook, past, code)
     answer = decide.look_up(session.store, code, environment, tracked.options, session.producer, own)
+    moved = shown_lines.against(answer.trace.data or {}, tracked.raw, tracked.cell.title) if answer.trace else None
+    if moved is not None:
+        return decide.Answer(None, [moved], answer.trace)
     if answer.trace is None and (not answer.reasons or (own is None and past is not None)):
         answer.reasons = [never(tracked, session.store), *(r for r in answer.reasons if r.kind == "store")]
     return answer
@@ -172,6 +175,7 @@ def meta(tracked: Tracked, code: str) -> dict[str, Any]:
         "title": tracked.cell.title,
         "source": cell_text(tracked.raw),
         **to_count(tracked.items),
+        **(shown_lines.noted(tracked.run.events, tracked.raw, tracked.run.closure) if tracked.run is not None else {}),
     }
 
 
