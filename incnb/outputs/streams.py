@@ -277,7 +277,7 @@ class Capture:
 
     def _hook_tracebacks(self) -> None:
         """A cell that succeeds may show one all the same (a `__repr__` that raises), as a message of its own kind."""
-        show = self._shell._showtraceback
+        show: Any = getattr(self._shell, "_showtraceback", None)  # what stands in for a shell has none
 
         def noting_show(*args: Any, **kwargs: Any) -> Any:
             if self._on:
