@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from incnb.fingerprint import files, origin
 from incnb.model import Dependency
-from incnb.outputs import audited, file_events, leftovers, seeding, started, strings
+from incnb.outputs import audited, file_events, interrupts, leftovers, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
@@ -70,6 +70,7 @@ class Watch:
         self._pid = os.getpid()
         self._journal = Journal()
         self._looks = Looks(self._looked)
+        self._signals: int | None = None
         self.sees_looks = False
         self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
         self._noted = 0
@@ -79,6 +80,7 @@ class Watch:
     def start(self) -> None:
         global _active
         _install()
+        self._signals = interrupts.start()
         self._before.take()
         self._shadow()
         if not self._started.start() and seeding.GLOBAL is not None:
@@ -95,9 +97,12 @@ class Watch:
             for undo in reversed(self._undo):
                 undo()
         finally:
+            interrupted, self._signals = interrupts.stop(self._signals), None
             self._started.stop()  # whatever the others do: the tool ids are given back
             self._looks.stop()
         self._undo.clear()
+        if interrupted:
+            self._note("untracked", interrupted)
         for kind, what, permit in self._before.compare():
             self._note(kind, what, permit)
         for code in self._unexpected(self._started.ran()):
