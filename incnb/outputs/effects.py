@@ -70,7 +70,6 @@ class Watch:
         self._pid = os.getpid()
         self._journal = Journal()
         self._looks = Looks(self._looked)
-        self._signals: int | None = None
         self.sees_looks = False
         self.variables: dict[str, None] = {}  # of the environment, that were set or deleted
         self._noted = 0
@@ -80,7 +79,7 @@ class Watch:
     def start(self) -> None:
         global _active
         _install()
-        self._signals = interrupts.start()
+        interrupts.start(self)
         self._before.take()
         self._shadow()
         if not self._started.start() and seeding.GLOBAL is not None:
@@ -97,9 +96,9 @@ class Watch:
             for undo in reversed(self._undo):
                 undo()
         finally:
-            interrupted, self._signals = interrupts.stop(self._signals), None
             self._started.stop()  # whatever the others do: the tool ids are given back
             self._looks.stop()
+            interrupted = interrupts.stop(self)
         self._undo.clear()
         if interrupted:
             self._note("untracked", interrupted)

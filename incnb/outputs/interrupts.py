@@ -17,11 +17,12 @@ import signal
 import sys
 import termios
 import threading
+import weakref
 from contextlib import suppress
 from typing import final
 
 SILENCE = "signals that arrive while it runs cannot be seen (it calls signal.set_wakeup_fd)"
-WORDS = "an interrupt or another signal arrived while it ran, and it went on"
+WORDS = "an interrupt or another signal arrived while it ran, and went on"
 MANY = 4096  # bytes that may wait in the pipe
 _DEAF = 0  # no signal has this number
 _set = signal.set_wakeup_fd
@@ -124,7 +125,7 @@ class _Ear:
 
 
 _ear: _Ear | None = None
-_listeners = 0
+_listeners: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()  # and the count when they began
 _count = 0
 _names: dict[str, None] = {}  # of signals that arrived since somebody began to listen
 _lock = threading.RLock()
@@ -153,14 +154,13 @@ def set_wakeup_fd(fd: int, /, *, warn_on_full_buffer: bool = True) -> int:
     return ear.earlier if before == ear.write else before
 
 
-def start() -> int:
-    """Listen from now on; gives what `stop` is to be told. Outside of the main thread nothing arrives."""
-    global _listeners
+def start(owner: object) -> None:
+    """Listen from now on, for somebody. Outside of the main thread nothing arrives."""
     with _lock:
         if not _listeners:
             _names.clear()
-        _listeners += 1
-        return count()
+        _listeners[owner] = _count  # an interrupt of what follows must leave somebody who can stop
+        _listeners[owner] = count()
 
 
 def count() -> int:
@@ -186,13 +186,11 @@ def _attach() -> None:
         signal.set_wakeup_fd = set_wakeup_fd
 
 
-def stop(before: int | None) -> str:
-    """Listen no more; why what ran since `before` cannot be relied on, or nothing. None: nobody had begun to."""
-    global _ear, _listeners
-    if before is None:
-        return ""
+def stop(owner: object) -> str:
+    """Listen no more for somebody; why what ran since he began cannot be relied on, or nothing."""
+    global _ear
     with _lock:
-        _listeners = max(0, _listeners - 1)
+        before = _listeners.pop(owner, None)
         ear = _ear
         # elsewhere it cannot be given back: that is for the main thread, when it listens next
         if ear is not None and not _listeners and threading.current_thread() is threading.main_thread():
@@ -200,7 +198,7 @@ def stop(before: int | None) -> str:
             if signal.set_wakeup_fd is set_wakeup_fd:
                 signal.set_wakeup_fd = _set
             ear.detach()
-        return since(before)
+        return "" if before is None else since(before)
 
 
 def since(before: int) -> str:
@@ -211,12 +209,13 @@ def since(before: int) -> str:
     if not names:
         return SILENCE if _names else WORDS
     what = "it was interrupted" if "SIGINT" in names else "a signal arrived"
-    return f"{what} ({', '.join(names)}) while it ran, and it went on"
+    return f"{what} ({', '.join(names)}) while it ran, and went on"
 
 
 def _in_child() -> None:
-    global _ear, _listeners, _lock
-    ear, _ear, _listeners, _lock = _ear, None, 0, threading.RLock()
+    global _ear, _lock
+    ear, _ear, _lock = _ear, None, threading.RLock()
+    _listeners.clear()
     if ear is not None:
         if signal.set_wakeup_fd is set_wakeup_fd:
             signal.set_wakeup_fd = _set

@@ -18,6 +18,8 @@ from notebooks import Notebook, Shell
 from incnb.outputs import interrupts
 
 Shells = Callable[[], Shell]
+
+
 def wakeup() -> int:
     fd = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(fd)
@@ -81,35 +83,38 @@ def test_a_signal_that_a_library_handles_counts_as_well(shells: Shells, strikes:
         signal.signal(signal.SIGUSR1, before)
 
 
-ITEMS = """
-out = []
-for x in range(6):
+CATCHER = """
+import sys, time
+def f(x):
     try:
         sys.audit('interrupts.probe', x)
         time.sleep(0.02)
-        y = x * 2
+        return x * 2
     except KeyboardInterrupt:
-        y = -1
-    out.append(y)
+        return -1
 """
+ITEMS = "out = []\nfor x in range(6):\n    out.append(f(x))"
 
 
 def test_an_item_that_catches_the_interrupt_is_run_again(shells: Shells, strikes: list[object]) -> None:
     nb = shells()
-    nb.plain("import sys, time")
+    nb.plain(CATCHER)
     strikes.append(3)
     assert nb.cell(ITEMS) == "executed" and nb["out"] == [0, 2, 4, -1, 8, 10]
     assert any("interrupt" in reason for reason in nb.reasons)
     nb = shells()
-    nb.plain("import sys, time")
+    nb.plain(CATCHER)
     assert nb.cell(ITEMS) == "executed" and nb["out"] == [0, 2, 4, 6, 8, 10]
-    assert nb.cell(ITEMS) == "reused", nb.reasons
+    assert nb.decisions()[-1]["items"]["executed"] + nb.decisions()[-1]["items"]["reused"] == 6
+    assert nb.cell(ITEMS) == "reused"
 
 
 def test_items_told_apart_before_an_interrupt_are_kept(shells: Shells, strikes: list[object]) -> None:
     nb = shells()
     nb.plain("import sys, time")
-    plain = "out = []\nfor x in range(6):\n    sys.audit('interrupts.probe', x)\n    time.sleep(0.02)\n    out.append(x)"
+    plain = (
+        "out = []\nfor x in range(6):\n    sys.audit('interrupts.probe', x)\n    time.sleep(0.02)\n    out.append(x)"
+    )
     strikes.append(3)
     with pytest.raises(KeyboardInterrupt):
         nb.cell(plain)
@@ -160,11 +165,15 @@ def test_nobody_finds_a_descriptor_of_ours(shells: Shells) -> None:
     nb = shells()
     nb.plain("import sys")
     nb.cell("before = 1")
-    open_before = len(os.listdir("/dev/fd"))
+
+    def descriptors() -> int:
+        return sum(1 for _ in Path("/dev/fd").iterdir())
+
+    open_before = descriptors()
     for status in ("executed", "reused"):
         assert nb.cell("sys.audit('interrupts.asked')\nx = 1") == status
         assert wakeup() == -1 and signal.set_wakeup_fd is real
-        assert len(os.listdir("/dev/fd")) == open_before
+        assert descriptors() == open_before
     assert seen == [-1]
     with pytest.raises(ZeroDivisionError):
         nb.cell("1 / 0")
@@ -228,50 +237,83 @@ def test_a_loop_with_handlers_of_its_own_works_and_the_cell_is_not_saved(shells:
     assert nb.cell("y = 1") == "executed" and nb.cell("y = 1") == "reused"
 
 
-def test_a_forked_child_keeps_its_signals_to_itself() -> None:
-    before = interrupts.start()
-    try:
-        signal.signal(signal.SIGUSR1, lambda number, frame: None)
-        child = os.fork()
-        if not child:
-            os.kill(os.getpid(), signal.SIGUSR1)
-            os._exit(0 if wakeup() == -1 else 1)
-        assert os.waitpid(child, 0)[1] == 0
-        assert interrupts.count() == before
-    finally:
-        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        assert interrupts.stop(before) == ""
+class Somebody:
+    pass
 
 
-def test_a_storm_of_signals_is_heard_and_ends() -> None:
-    before = interrupts.start()
+@pytest.fixture
+def me() -> Iterator[Somebody]:
     handler = signal.signal(signal.SIGUSR1, lambda number, frame: None)
-    try:
-        for _ in range(interrupts.MANY + 10):
-            os.kill(os.getpid(), signal.SIGUSR1)
-        assert interrupts.count() - before == interrupts.MANY + 10
+    somebody = Somebody()
+    yield somebody
+    interrupts.stop(somebody)
+    signal.signal(signal.SIGUSR1, handler)
+
+
+def test_a_forked_child_keeps_its_signals_to_itself(me: Somebody) -> None:
+    interrupts.start(me)
+    before = interrupts.count()
+    child = os.fork()
+    if not child:
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert interrupts.count() - before == interrupts.MANY + 11
-    finally:
-        signal.signal(signal.SIGUSR1, handler)
-        assert "SIGUSR1" in interrupts.stop(before)
+        os._exit(0 if wakeup() == -1 and signal.set_wakeup_fd is interrupts._set else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert interrupts.count() == before
+    assert interrupts.stop(me) == ""
 
 
-def test_threads_may_listen_and_the_main_thread_gives_back() -> None:
-    tokens: list[int] = []
-    thread = threading.Thread(target=lambda: tokens.append(interrupts.start()))
-    thread.start()
-    thread.join()
-    before = interrupts.start()
-    assert interrupts.stop(before) == ""
-    thread = threading.Thread(target=lambda: interrupts.stop(tokens[0]))  # type: ignore[arg-type, return-value]
-    thread.start()
-    thread.join()
-    interrupts.stop(interrupts.start())
+def test_a_storm_of_signals_is_heard_and_ends(me: Somebody) -> None:
+    interrupts.start(me)
+    before = interrupts.count()
+    for _ in range(interrupts.MANY + 10):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert interrupts.count() - before == interrupts.MANY + 10
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert interrupts.count() - before == interrupts.MANY + 11
+    assert "SIGUSR1" in interrupts.stop(me)
+
+
+def test_each_listener_is_told_what_came_while_it_listened(me: Somebody) -> None:
+    inner, late = Somebody(), Somebody()
+    interrupts.start(me)
+    interrupts.start(inner)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    interrupts.start(late)
+    assert interrupts.stop(late) == "" and interrupts.stop(Somebody()) == ""
+    assert interrupts.stop(inner) == interrupts.WORDS
+    assert "SIGUSR1" in interrupts.stop(me)
+    assert interrupts.stop(me) == "" and wakeup() == -1
+
+
+def test_an_interrupt_while_we_look_is_not_lost(me: Somebody) -> None:
+    interrupts.start(me)
+    before = interrupts.count()
+    os.kill(os.getpid(), signal.SIGUSR1)
+    for _ in range(3):
+        assert interrupts.count() == before + 1
+    assert interrupts.since(before)
+
+
+def test_threads_may_listen_and_the_main_thread_gives_back(me: Somebody) -> None:
+    def in_thread(run: Callable[[object], object], owner: object) -> None:
+        thread = threading.Thread(target=run, args=(owner,))
+        thread.start()
+        thread.join()
+
+    other = Somebody()
+    in_thread(interrupts.start, other)
+    assert wakeup() == -1
+    interrupts.start(me)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    assert interrupts.stop(me)
+    in_thread(interrupts.stop, other)
+    interrupts.start(me)
+    assert interrupts.stop(me) == ""
     assert wakeup() == -1 and signal.set_wakeup_fd is interrupts._set
 
 
-def test_listening_costs_next_to_nothing() -> None:
+@pytest.mark.measured
+def test_listening_costs_next_to_nothing(me: Somebody) -> None:
     def best(run: Callable[[], object]) -> float:
         times = []
         for _ in range(200):
@@ -280,12 +322,9 @@ def test_listening_costs_next_to_nothing() -> None:
             times.append(time.perf_counter() - began)
         return min(times)
 
-    assert best(lambda: interrupts.stop(interrupts.start())) < 2e-4
-    before = interrupts.start()
-    try:
-        assert best(interrupts.count) < 2e-5
-    finally:
-        interrupts.stop(before)
+    assert best(lambda: (interrupts.start(me), interrupts.stop(me))) < 2e-4
+    interrupts.start(me)
+    assert best(interrupts.count) < 2e-5
 
 
 def test_a_cell_in_a_kernel_that_catches_an_interrupt_is_run_again(notebook: Notebook, tmp_path: Path) -> None:
