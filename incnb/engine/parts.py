@@ -13,6 +13,7 @@ from typing import Any, final
 from incnb.dependencies import env
 from incnb.engine.slices import Seen, judge_files, unique
 from incnb.model import Dependency
+from incnb.outputs import interrupts
 from incnb.outputs.apart import HERE, Part
 from incnb.outputs.effects import Watch
 from incnb.outputs.leftovers import POOLS, open_figures
@@ -47,13 +48,13 @@ class Parts:
         return part
 
     def _now(self) -> tuple[int, ...]:
-        """How much was seen of threads that are at no call, and how many threads there are."""
+        """How much was seen of threads that are at no call, how many threads there are, and signals that arrived."""
         watch = self._watch
         journal = watch.whole
         threads = sum(not _is_of_pool(thread) for thread in threading.enumerate())
         return (
             *(watch.told, len(watch.variables), len(journal.entries), len(journal.variables), len(journal.problems)),
-            *(self._capture.stray, len(open_figures()), threads),
+            *(self._capture.stray, len(open_figures()), threads, interrupts.count()),
         )
 
     def end(self, part: Part, item: Sequence[Any]) -> Seen:
@@ -104,7 +105,9 @@ class Parts:
 
     def _trouble(self, part: Part, now: tuple[int, ...]) -> str:
         watch, capture = self._watch, self._capture
-        told, variables, _, _, problems, stray, figures, threads = part.base
+        told, variables, _, _, problems, stray, figures, threads, signals = part.base
+        if now[8] != signals:
+            return interrupts.since(signals)
         if part.told:
             return str(part.told[0].what)
         if not watch.on:

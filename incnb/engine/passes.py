@@ -24,6 +24,7 @@ from incnb.engine.order import Order, mark_of
 from incnb.engine.payload import LARGE, Outcome, Packed, Packer, weight
 from incnb.engine.slices import Seen
 from incnb.model import Code, Dependency, Kind, Reason
+from incnb.outputs import interrupts
 from incnb.outputs.variables import NotSaved
 from incnb.store import StoreError, Unpicklable
 from incnb.store.items import Entry, Items
@@ -95,6 +96,7 @@ class Pass:
         self._recording = True
         self._unsettled = 0.0  # seconds of work in memory
         self._dirty = False
+        self._signals = interrupts.count()
         self._looking = self._worked = 0.0
         items.refresh()
         self._computed = time.thread_time()
@@ -120,7 +122,12 @@ class Pass:
     @property
     def settled(self) -> bool:
         """Whether nothing was seen to move, and nothing waits to be written."""
-        return self.on and self._recording and not self._journal.pending
+        return self.on and self._recording and not self._journal.pending and not self._interrupted
+
+    @property
+    def _interrupted(self) -> bool:
+        """Whether a signal has arrived: whoever hands out items may have ended sooner for it."""
+        return interrupts.count() != self._signals
 
     def set_of(self, digest: bytes) -> bytes | None:
         """What is written of a set of dependencies that an item of this pass relied on."""
@@ -321,7 +328,7 @@ class Pass:
 
     def complete(self) -> None:
         """The collection was gone through to its end."""
-        if self.on and self._reuse:
+        if self.on and self._reuse and not self._interrupted:
             self.tally.removed = removed(self._items.store, self._items.loop, self.seen)
 
     def release(self) -> None:

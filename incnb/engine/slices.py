@@ -21,6 +21,7 @@ from incnb.engine.files import Judge
 from incnb.engine.native import Native
 from incnb.fingerprint import files
 from incnb.model import Dependency
+from incnb.outputs import interrupts
 from incnb.outputs.accesses import Journal
 from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
@@ -59,7 +60,7 @@ class Slices:
         self._capture = capture
         self._threads = threading.active_count()
         self._began = time.perf_counter()
-        self._entries = self._told = self._variables = self._set = self._shown = self._taken = 0
+        self._entries = self._told = self._variables = self._set = self._shown = self._taken = self._signals = 0
 
     def begin(self) -> None:
         """An item begins."""
@@ -75,6 +76,7 @@ class Slices:
         self._set = len(watch.variables)
         self._shown = self._capture.noted if self._capture is not None else 0
         self._taken = len(watch.taken)
+        self._signals = interrupts.count()
 
     def end(self, item: Sequence[Any]) -> Seen:
         """The item has ended; `item` is what it was made of: its value and what was looked up by it."""
@@ -83,7 +85,9 @@ class Slices:
         seen = Seen(ran=watch.started.since, own=unique(watch.taken[self._taken :]))
         if watch.started.calls > MANY_CALLS:
             self._heeds(watch.started)
-        if watch.told != self._told:
+        if interrupts.count() != self._signals:
+            seen.trouble = interrupts.since(self._signals)
+        elif watch.told != self._told:
             latest = watch.latest
             seen.trouble = latest.what if latest is not None else "something was done that cannot be replayed"
         elif len(watch.variables) != self._set:

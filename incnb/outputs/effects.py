@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from incnb.fingerprint import files, origin
 from incnb.model import Dependency
-from incnb.outputs import audited, file_events, leftovers, logged, seeding, started, strings
+from incnb.outputs import audited, file_events, interrupts, leftovers, logged, seeding, started, strings
 from incnb.outputs.accesses import Journal, Op
 from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
@@ -79,6 +79,7 @@ class Watch:
     def start(self) -> None:
         global _active
         _install()
+        interrupts.start(self)
         self._before.take()
         self._shadow()
         if not self._started.start() and seeding.GLOBAL is not None:
@@ -97,7 +98,10 @@ class Watch:
         finally:
             self._started.stop()  # whatever the others do: the tool ids are given back
             self._looks.stop()
+            interrupted = interrupts.stop(self)
         self._undo.clear()
+        if interrupted:
+            self._note("untracked", interrupted)
         for kind, what, permit in self._before.compare():
             self._note(kind, what, permit)
         for code in self._unexpected(self._started.ran()):
