@@ -61,6 +61,8 @@ def read(path: str | Path) -> NotebookFile:
     try:
         # a link leads to where the notebook lies, as every tool of Jupyter has it
         full = Path(path).absolute()
+        if not full.is_file() and full.exists() and not full.is_dir():  # to open a pipe is to wait for who writes to it
+            raise NotANotebook(f"{path} is no regular file")
         raw = full.read_bytes()
     except FileNotFoundError:
         raise NotANotebook(f"there is no notebook {path}") from None
