@@ -181,6 +181,8 @@ def _lines(target: Target, outcome: Outcome) -> list[str]:
     told = [f"incnb: {line}" for line in outcome.told]
     if outcome.plainly and not outcome.interrupted:
         told.append(f"incnb: {target.shown} ran without incnb, nothing was reused: {outcome.plainly}")
+    if why := telling.unsaved(outcome):
+        told.append(f"incnb: nothing of {target.shown} was saved: {why}")
     told += [f"incnb: {line}" for line in telling.mismatches(outcome)]
     if outcome.interrupted:
         kept = "; the cells that had finished are kept" if outcome.begun else ""

@@ -168,3 +168,13 @@ def test_two_notebooks_cannot_go_to_one_output(run: Runs) -> None:
     run.notebook("b.ipynb", "1")
     with pytest.raises(Mistake, match="2 notebooks cannot go to one output"):
         targets(["a.ipynb", "b.ipynb"], "-", inplace=False)
+
+
+def test_a_store_that_cannot_be_made_is_one_line(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.notebook("a.ipynb", "x = 1", "x")
+    Path("file").touch()
+    monkeypatch.setenv("INCNB_STORE", "file/store")
+    done = run("a.ipynb")
+    assert (done.status, done.out) == (0, "")
+    assert done.err.startswith("incnb: nothing of a.ipynb was saved: the store cannot be used: Not a directory")
+    assert done.err.count("\n") == 1
