@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -53,8 +52,6 @@ The store is INCNB_STORE, or the user's cache folder.
 def add(verb: Verb) -> None:
     """Register the verb."""
     run = verb("run", follow_command, "execute notebooks, reusing what is unchanged", _MORE, _EPILOG)
-    # a value such as -1e-3 is no option
-    run._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-inf")
     run.add_argument("notebooks", nargs="+", metavar="NB", help="a notebook, or a pattern in quotes")
     where = run.add_mutually_exclusive_group()
     where.add_argument("-o", "--output", metavar="OUT", help="the file to write; a folder for several; - for stdout")

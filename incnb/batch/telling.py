@@ -205,7 +205,7 @@ def counts(outcome: Outcome) -> str:
 
     found = Counter(one["status"] for one in outcome.decisions)
     shown = [f"{found[s.value]} {glyph} {s.value}" for s, glyph in GLYPHS.items() if found[s.value]]
-    return ", ".join(shown) or "–"
+    return ", ".join([*shown, *(["others not known"] if outcome.torn else [])]) or "–"
 
 
 def worth(outcomes: Sequence[Outcome]) -> str:
