@@ -6,13 +6,12 @@ decision names what decided it.
 
 from typing import TYPE_CHECKING, Any
 
-from incnb.model import Code, Decision, IncnbError, Reason, Status
-
 if TYPE_CHECKING:
     from incnb.config import Config, ConfigError
     from incnb.engine.mapping import map
     from incnb.engine.memo import memo
     from incnb.failed import Failed
+    from incnb.model import Code, Decision, IncnbError, Reason, Status
     from incnb.notebook.panel import panel
     from incnb.notebook.questions import accept, forget, history, mark, plan, refresh, report, stats, why
     from incnb.sources import Source, SourceError, source
@@ -56,6 +55,7 @@ _LAZY = {  # so that `import incnb` stays cheap
     "Source": "incnb.sources",
     "SourceError": "incnb.sources",
     "source": "incnb.sources",
+    **dict.fromkeys(("Code", "Decision", "IncnbError", "Reason", "Status"), "incnb.model"),
     "store": "",  # the package itself, which can be called
     **dict.fromkeys(
         ("accept", "forget", "history", "mark", "plan", "refresh", "report", "stats", "why"), "incnb.notebook.questions"

@@ -48,13 +48,28 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 def is_folder(html: str) -> bool:
     """Whether `--html` names a folder, for one page a notebook."""
-    return html.endswith(("/", os.sep)) or Path(html).is_dir()
+    return html.endswith(("/", os.sep)) or (html != "-" and Path(html).is_dir())
+
+
+def places(html: str, notebooks: Sequence[Path]) -> list[Path]:
+    """The files that `--html` means: one for all notebooks, or one for each."""
+    if not is_folder(html):
+        return [Path(html)]
+    names: list[str] = []
+    for notebook in notebooks:
+        stem, number = notebook.stem, 2
+        while stem in names:
+            stem, number = f"{notebook.stem}-{number}", number + 1
+        names.append(stem)
+    return [Path(html) / f"{stem}.html" for stem in names]
 
 
 def writable(file: str, *, folder: bool = False) -> None:
     """Raises `Mistake` where it is known that a file cannot be written."""
     if not file:
         raise Mistake("--report and --html need the name of a file")
+    if file == "-":
+        return
     path = Path(file).absolute()
     if folder and not path.is_dir():
         try:
@@ -71,14 +86,9 @@ def pages(html: str, outcomes: Sequence[Outcome]) -> None:
 
     told = _rows(outcomes)
     if is_folder(html):
-        names: set[str] = set()
-        for outcome, rows in zip(outcomes, told, strict=True):
-            stem, number = outcome.path.stem, 2
-            while stem in names:
-                stem, number = f"{outcome.path.stem}-{number}", number + 1
-            names.add(stem)
+        for place, outcome, rows in zip(places(html, [one.path for one in outcomes]), outcomes, told, strict=True):
             text = page(rows, title=f"incnb: {outcome.path.name}", notebook=str(outcome.path), created=time.time())
-            write(Path(html) / f"{stem}.html", text)
+            write(place, text)
         return
     if len(outcomes) == 1:
         name = outcomes[0].path.name

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import NoReturn, Protocol
 
 import incnb
+from incnb.batch.parameters import VERBATIM
 from incnb.batch.terminal import BROKEN_PIPE, NO_ANSWER, NOT_THERE, Mistake, hush, tell
 from incnb.model import IncnbError
 
@@ -43,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         getattr(stream, "reconfigure", lambda **how: None)(errors="backslashreplace")
     try:
         try:
-            words = sys.argv[1:] if arguments is None else arguments
-            # its value stands behind a sign: what follows it is a notebook
-            parsed = _parser().parse_args(["--verify=1" if word == "--verify" else word for word in words])
+            parsed = _parser().parse_args(_words(sys.argv[1:] if arguments is None else arguments))
             status: int = parsed.follow(parsed)
         finally:
             if sys.stdout is not None:
@@ -64,6 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _words(words: Sequence[str]) -> list[str]:
+    """The words of a command line as argparse understands them."""
+    found: list[str] = []
+    for word in words:
+        if found[-2:-1] in (["-p"], ["--parameter"]) and word.startswith("-"):
+            found.append(f"{VERBATIM}{word}")  # a value such as -1e-3 or -draft is no option
+        elif word == "--verify":
+            found.append("--verify=1")  # its value stands behind a sign: what follows it is a notebook
+        else:
+            found.append(word)
+    return found
 
 
 class _Parser(argparse.ArgumentParser):

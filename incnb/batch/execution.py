@@ -45,13 +45,14 @@ class Incremental(_Client):
     plainly: str = ""
     decisions: list[dict[str, Any]]
     union: dict[str, Any] | None = None
+    torn: bool = False  # whether decisions are missing: their file could not be written to
     manager: Any = None
     _told: Orders | None = None
     _ids: frozenset[str] | None = None  # those in the file: others are made up anew in each run
 
     async def async_start_new_kernel_client(self) -> Any:
         client = await super().async_start_new_kernel_client()
-        self.decisions, self.union, self.plainly = [], None, ""
+        self.decisions, self.union, self.plainly, self.torn = [], None, "", False
         self._seen = 0
         self._folder = tempfile.TemporaryDirectory(prefix="incnb-run-")
         folder = Path(self._folder.name)
@@ -170,8 +171,13 @@ class Incremental(_Client):
             return
         whole = new[: new.rfind(b"\n") + 1]
         self._seen += len(whole)
+        self.torn |= len(whole) < len(new)
         for line in whole.splitlines():
-            decision = loads(line)
+            try:
+                decision = loads(line)
+            except ValueError:
+                self.torn = True
+                continue
             self.decisions.append(decision)
             self.decided(decision)
 

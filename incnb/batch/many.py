@@ -2,7 +2,8 @@
 
 One thread for each kernel that runs at a time: nbclient waits in it. The main thread takes what they have done, and
 signals, from one queue: a signal that raised wherever the main thread happens to be could lose what a thread has done.
-A notebook that fails stops none of the others; Ctrl-C ends all kernels, a second one kills them.
+A notebook that fails stops none of the others; Ctrl-C ends all kernels, a second one kills them, and does not wait long
+for a thread that is held up otherwise (it opened a pipe that nobody reads).
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pathlib import Path
 from incnb.batch.run import Outcome, Running
 
 STATUSES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
+if hasattr(signal, "SIGHUP"):  # the terminal is gone
+    STATUSES[signal.SIGHUP] = 129
+PATIENCE = 5.0  # seconds for kernels that were killed
 Task = tuple[Path, str, Callable[[Running], Outcome]]  # the notebook, what the person called it, and how it is executed
 News = queue.SimpleQueue[tuple[int, Outcome] | int]
 
@@ -32,7 +36,7 @@ def follow(
     waiting = list(range(len(tasks)))[::-1]
     outcomes: dict[int, Outcome] = {}
     running: dict[int, Running] = {}
-    status = 0
+    status, patience = 0, None
     with _signals(news):
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -40,7 +44,10 @@ def follow(
                 running[place] = Running(tasks[place][1])
                 begun(place, running[place])
                 threading.Thread(target=_work, args=(tasks[place], place, running[place], news), daemon=True).start()
-            told = news.get()
+            try:
+                told = news.get(timeout=patience)
+            except queue.Empty:
+                break
             if isinstance(told, tuple):
                 place, outcome = told
                 del running[place]
@@ -52,6 +59,7 @@ def follow(
                 execution.end()
                 if status:  # a person who says so twice does not want to wait
                     execution.kill()
+                    patience = PATIENCE
             status = told
     left = [
         outcomes.get(place) or Outcome(path, (), 0.0, interrupted=True, status=status)

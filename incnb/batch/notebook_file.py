@@ -6,6 +6,7 @@ is validated beyond what is used: a file that cannot be understood raises one li
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from json import loads
 from pathlib import Path
@@ -15,6 +16,7 @@ from incnb.model import IncnbError
 
 PARAMETERS, INJECTED = "parameters", "injected-parameters"  # the tags that papermill reads and writes
 FORMAT = 4
+_MARKS = (BOM_UTF8, BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 class NotANotebook(IncnbError):
@@ -61,6 +63,8 @@ def read(path: str | Path) -> NotebookFile:
     try:
         # a link leads to where the notebook lies, as every tool of Jupyter has it
         full = Path(path).absolute()
+        if not full.is_file() and full.exists() and not full.is_dir():  # to open a pipe is to wait for who writes to it
+            raise NotANotebook(f"{path} is no regular file")
         raw = full.read_bytes()
     except FileNotFoundError:
         raise NotANotebook(f"there is no notebook {path}") from None
@@ -73,8 +77,10 @@ def read(path: str | Path) -> NotebookFile:
 
 def parse(path: Path, raw: bytes) -> NotebookFile:
     """As `read`, of bytes that were read already."""
+    if raw.startswith(_MARKS):
+        raise NotANotebook(f"{path} begins with a byte order mark; save it as UTF-8 without one")
     try:
-        data = loads(raw)
+        data = loads(raw.decode())  # of bytes, other encodings would be guessed, which nbformat does not
     except (ValueError, RecursionError):
         raise NotANotebook(f"{path} is not a notebook: it is no JSON") from None
     return of(path, data)

@@ -21,6 +21,7 @@ from incnb.model import IncnbError
 
 Value = bool | int | float | str | None
 ID = INJECTED
+VERBATIM = "\0"  # stands before a value that would look like an option; no command line can hold it
 _WORDS: dict[str, Value] = {"True": True, "False": False, "None": None}
 _ASSIGNED = re.compile(r"^([^\W\d]\w*)\s*(?::[^=]*)?=(?!=)", re.MULTILINE)
 
@@ -42,7 +43,8 @@ def typed(text: str) -> Value:
 def read(pairs: Iterable[Iterable[str]]) -> dict[str, Value]:
     """Names and typed values; the last of a name counts. Raises `ParameterError`."""
     found: dict[str, Value] = {}
-    for name, text in pairs:
+    for name, value in pairs:
+        text = value.removeprefix(VERBATIM)
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ParameterError(f"-p {name} {text}: {name!r} is no name of a variable")
         found[name] = typed(text)

@@ -89,7 +89,7 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
     from incnb.engine.shadow import Shadow
     from incnb.engine.turns import is_quiet
     from incnb.engine.world import World
-    from incnb.explain.plan import Plan
+    from incnb.explain.plan import FILE, Plan
     from incnb.store import Store
 
     cells = _with(file, parameters).cells
@@ -115,7 +115,7 @@ def planned(file: NotebookFile, parameters: Sequence[Sequence[str]] = ()) -> Pla
         notebook = session.notebook if session is not None else str(file.path)
         outlooks = Foresight(store, history, notebook, world, alien=alien).go(found)
     others = sum(cell.options is None and not is_quiet(cell.tree) for cell in found)
-    return Plan(tuple(outlooks), str(file.path), "the file", (), others)
+    return Plan(tuple(outlooks), str(file.path), FILE, (), others)
 
 
 def _with(file: NotebookFile, parameters: Sequence[Sequence[str]]) -> NotebookFile:

@@ -52,6 +52,7 @@ class Outcome:
     begun: int = 0  # cells that began to run
     kernel: bool = True  # whether one was started
     refused: str = ""  # why one was needed
+    torn: bool = False  # whether some decisions are not known
 
 
 @dataclass(eq=False)
@@ -62,6 +63,7 @@ class Running:
     total: int = 0
     number: int = 0
     title: str = ""
+    cell: str = ""  # its id
     since: float = field(default_factory=time.perf_counter)
     ended: bool = False
     client: Any = None
@@ -105,7 +107,7 @@ class Running:
             with self._lock:
                 self._loop = self._task = None
 
-    def at(self, text: str) -> None:
+    def at(self, text: str, cell: str = "") -> None:
         """The next cell begins."""
         import ast
 
@@ -113,7 +115,7 @@ class Running:
         from incnb.engine.options import Options
 
         self.title = title_of(ast.Module([], []), Options(), text)
-        self.number, self.since = self.number + 1, time.perf_counter()
+        self.number, self.cell, self.since = self.number + 1, cell, time.perf_counter()
 
 
 def execute(
@@ -145,7 +147,7 @@ def execute(
         status = error.status if isinstance(error, Mistake) else NOT_THERE
         return _refused(source, str(error), status, started)
     outcome, client, text = _execute(source, target, orders, decided, notebook, told, kernel, timeout, running, started)
-    if asked is not None and text and not outcome.error:
+    if asked is not None and text and not outcome.error and not outcome.torn:
         from incnb.batch.keeping import keep
 
         try:
@@ -241,7 +243,7 @@ def _execute(
     name = kernel or notebook.metadata.get("kernelspec", {}).get("name") or "python3"
     client = Client(notebook, kernel_name=name, resources={"metadata": {"path": str(source.parent)}}, timeout=timeout)
     client.orders, client.decided, client.decisions = orders, decided, []
-    client.on_cell_execute = lambda cell, cell_index: running.at(cell.source)
+    client.on_cell_execute = lambda cell, cell_index: running.at(cell.source, str(cell.get("id") or ""))
     running.total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in notebook.cells)
     error, brief, status, written, text = "", "", 0, None, ""
     with tempfile.TemporaryFile() as log:
@@ -250,6 +252,7 @@ def _execute(
         except (Exception, asyncio.CancelledError) as failed:
             if not running.ended:
                 error, brief, status = _ended(failed, source, name, running, log)
+                _failed(failed, client.decisions, running)
     if not error and not running.ended:
         try:
             join_streams(notebook.cells)
@@ -260,6 +263,10 @@ def _execute(
         except Mistake as failed:
             error = brief = str(failed)
             status = NO_ANSWER
+    if client.torn:
+        told.append(
+            f"{source.name}: the list of decisions could not be written; what became of some cells is not known"
+        )
     outcome = Outcome(
         source,
         tuple(client.decisions),
@@ -273,6 +280,7 @@ def _execute(
         tuple(told),
         written,
         running.number,
+        torn=client.torn,
     )
     return outcome, client, text
 
@@ -284,6 +292,7 @@ def _refused(source: Path, why: str, status: int, started: float) -> Outcome:
 def _ended(failed: BaseException, source: Path, kernel: str, running: Running, log: BinaryIO) -> tuple[str, str, int]:
     """What ended a run: the text to show, the same in one line, the status of the command."""
     import os
+    import re
     import traceback
 
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -292,7 +301,11 @@ def _ended(failed: BaseException, source: Path, kernel: str, running: Running, l
     where = f"cell {running.number} of {running.total} ({running.title})"
     if isinstance(failed, CellExecutionError):
         value = failed.evalue.strip().partition("\n")[0]
-        return str(failed), f"{where}: {failed.ename}" + (f": {value}" if value else ""), NO_ANSWER
+        what = failed.ename + (f": {value}" if value else "")
+        if failed.ename == "NoneType":  # the kernel forgets the error of a value that cannot be shown
+            shown = re.sub(r"\x1b\[[\d;]*m", "", failed.traceback).strip()
+            what = shown.rpartition("\n")[2] or "it failed"
+        return str(failed), f"{where}: {what}", NO_ANSWER
     if isinstance(failed, CellTimeoutError):
         return str(failed), f"{where}: it took longer than {running.client.timeout} s", NO_ANSWER
     if isinstance(failed, NoSuchKernel):
@@ -309,6 +322,16 @@ def _ended(failed: BaseException, source: Path, kernel: str, running: Running, l
         traceback.print_exception(failed)
     line = f"{source}: {type(failed).__name__}: {failed}"
     return line, line, NO_ANSWER
+
+
+def _failed(failed: BaseException, decisions: list[dict[str, Any]], running: Running) -> None:
+    """A cell whose value could not be shown has run for IPython, and failed for Jupyter: its decision says so."""
+    from nbclient.exceptions import CellExecutionError
+
+    last = decisions[-1] if decisions else None
+    if last is not None and isinstance(failed, CellExecutionError) and last["status"] == "executed":
+        same = running.cell == last["cell"]["id"] if last["cell"]["id"] else running.title == last["cell"]["title"]
+        last["status"] = "failed" if same else last["status"]
 
 
 def _last(log: BinaryIO) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -17,9 +16,9 @@ from incnb.batch.many import follow
 from incnb.batch.orders import Orders
 from incnb.batch.parameters import ParameterError, Value, read
 from incnb.batch.run import Outcome, Running, execute
-from incnb.batch.targets import Target, targets
+from incnb.batch.targets import Target, refuse_one_for_two, targets
 from incnb.batch.terminal import NO_ANSWER, Mistake, show, tell
-from incnb.batch.writing import write
+from incnb.batch.writing import STDOUT, write
 
 if TYPE_CHECKING:
     from incnb.batch.command import Verb
@@ -53,14 +52,12 @@ The store is INCNB_STORE, or the user's cache folder.
 def add(verb: Verb) -> None:
     """Register the verb."""
     run = verb("run", follow_command, "execute notebooks, reusing what is unchanged", _MORE, _EPILOG)
-    # a value such as -1e-3 is no option
-    run._negative_number_matcher = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-inf")
     run.add_argument("notebooks", nargs="+", metavar="NB", help="a notebook, or a pattern in quotes")
     where = run.add_mutually_exclusive_group()
-    where.add_argument("-o", "--output", metavar="OUT", help="the file to write; a folder for several notebooks")
+    where.add_argument("-o", "--output", metavar="OUT", help="the file to write; a folder for several; - for stdout")
     where.add_argument("--inplace", action="store_true", help="write the executed notebook over itself")
     run.add_argument("--report", metavar="R.json", help="write what became of each cell as JSON; - for stdout")
-    run.add_argument("--html", metavar="R.html", help="the same as one page; a folder/ for one page a notebook")
+    run.add_argument("--html", metavar="R.html", help="the same as one page; a folder/ for one each; - for stdout")
     run.add_argument("--force", action="store_true", help="execute every cell")
     run.add_argument(
         "--verify",
@@ -114,7 +111,10 @@ def follow_command(parsed: argparse.Namespace) -> int:
         raise Mistake(str(error)) from None
     options = _options(parsed)
     asked, left_out = targets(parsed.notebooks, parsed.output, inplace=parsed.inplace)
-    if parsed.report is not None and parsed.report != "-":
+    pages = account.places(parsed.html, [one.source for one in asked]) if parsed.html else []
+    report = [("--report", parsed.report)] if parsed.report else []
+    refuse_one_for_two(asked, [*report, *(("--html", page) for page in pages)])
+    if parsed.report is not None:
         account.writable(parsed.report)
     if parsed.html is not None:
         account.writable(parsed.html, folder=account.is_folder(parsed.html))
@@ -162,7 +162,7 @@ def _follow(
         progress.done(place)
         for line in _lines(asked[place], outcome):
             progress.say(line)
-        if telling.is_terminal(sys.stdout):
+        if telling.is_terminal(sys.stdout) and "-" not in (parsed.output, parsed.report, parsed.html):
             progress.pause()
             show(telling.summary(outcome))
 
@@ -178,6 +178,8 @@ def _lines(target: Target, outcome: Outcome) -> list[str]:
     told = [f"incnb: {line}" for line in outcome.told]
     if outcome.plainly and not outcome.interrupted:
         told.append(f"incnb: {target.shown} ran without incnb, nothing was reused: {outcome.plainly}")
+    if why := telling.unsaved(outcome):
+        told.append(f"incnb: nothing of {target.shown} was saved: {why}")
     told += [f"incnb: {line}" for line in telling.mismatches(outcome)]
     if outcome.interrupted:
         kept = "; the cells that had finished are kept" if outcome.begun else ""
@@ -188,8 +190,8 @@ def _lines(target: Target, outcome: Outcome) -> list[str]:
             [f"incnb: {outcome.error}"] if ours else [outcome.error, f"incnb: {target.shown} failed in {outcome.brief}"]
         )
     if (outcome.error or outcome.interrupted) and outcome.begun:
-        name = os.path.relpath(target.written)
-        there = target.written.exists()
+        name = os.path.relpath(target.written) if target.written != STDOUT else "the executed notebook"
+        there = target.written != STDOUT and target.written.exists()
         told.append(f"incnb: nothing was written; {name} is as it was" if there else f"incnb: {name} was not written")
     return told
 
@@ -214,7 +216,7 @@ def _account(parsed: argparse.Namespace, asked: Sequence[Target], outcomes: Sequ
         status = NO_ANSWER
     if parsed.report == "-":
         show([text])
-    elif len(outcomes) > 1:
+    elif parsed.html != "-" and len(outcomes) > 1:
         show(telling.table([one.shown for one in asked], outcomes))
     return status
 

@@ -2,6 +2,7 @@
 
     NB                       NAME.out.ipynb beside it
     NB -o FILE               FILE
+    NB -o -                  standard output
     NB… -o FOLDER            FOLDER/NAME.ipynb each
     NB… --inplace            the notebook itself
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from incnb.batch.terminal import NO_ANSWER, Mistake
-from incnb.batch.writing import why_not
+from incnb.batch.writing import STDOUT, identity, why_not
 
 OUT = ".out.ipynb"
 CHECKPOINTS = ".ipynb_checkpoints"
@@ -39,9 +40,11 @@ def targets(given: Sequence[str], out: str | None, *, inplace: bool) -> tuple[li
     found = [Target(_full(name), Path(), name) for name in named]
     if out is not None and inplace:
         raise Mistake("say either -o or --inplace")
-    if out in ("", "-"):
+    if out == "":
         raise Mistake("-o needs the name of a file or a folder")
-    folder = _folder(out, len(found)) if out is not None else None
+    if out == "-" and len(found) > 1:
+        raise Mistake(f"-o -: {len(found)} notebooks cannot go to one output; name a folder")
+    folder = _folder(out, len(found)) if out not in (None, "-") else None
     placed = [Target(one.source, _placed(one.source, out, folder, inplace=inplace), one.shown) for one in found]
     _refuse(placed, inplace=inplace)
     return placed, told
@@ -96,18 +99,22 @@ def _placed(source: Path, out: str | None, folder: Path | None, *, inplace: bool
         return source
     if out is None:
         return source.with_name(source.name.removesuffix(".ipynb") + OUT)
+    if out == "-":
+        return STDOUT
     return folder / source.name if folder is not None else _full(out)
 
 
 def _refuse(placed: Sequence[Target], *, inplace: bool) -> None:
-    written: dict[Path, Target] = {}
-    sources = {Path(os.path.realpath(one.source)): one for one in placed}
+    written: dict[object, Target] = {}
+    sources = {identity(one.source): one for one in placed}
     for one in placed:
         if not one.source.exists():
             raise Mistake(f"there is no notebook {one.shown}")
         if one.source.is_dir():
             raise Mistake(f"{one.shown} is a folder; name the notebooks in it, as in {one.shown.rstrip('/')}/*.ipynb")
-        real = Path(os.path.realpath(one.written))
+        if not one.source.is_file():  # to open a pipe is to wait for whoever writes to it
+            raise Mistake(f"{one.shown} is no regular file")
+        real = identity(one.written)
         if not inplace and real in sources:
             other = sources[real]
             raise Mistake(f"{one.shown} would be written over {other.shown}; say --inplace if that is meant")
@@ -116,6 +123,19 @@ def _refuse(placed: Sequence[Target], *, inplace: bool) -> None:
         written[real] = one
         if against := why_not(one.written):
             raise Mistake(against, NO_ANSWER)
+
+
+def refuse_one_for_two(placed: Sequence[Target], others: Sequence[tuple[str, str | Path]]) -> None:
+    """Raises `Mistake` where another file that is to be written, with the option that names it, is a notebook, or what
+    one is written to, or the file of another option."""
+    taken: dict[object, str] = {}
+    for one in placed:
+        taken.setdefault(identity(one.written), f"what {one.shown} is written to")
+    taken |= {identity(one.source): f"the notebook {one.shown}" for one in placed}
+    for option, file in others:
+        if what := taken.get(identity(file)):
+            raise Mistake(f"{option} {file} is {what}: name another file")
+        taken[identity(file)] = f"what {option} names"
 
 
 def _full(name: str) -> Path:

@@ -145,6 +145,20 @@ def mismatches(outcome: Outcome) -> list[str]:
     ]
 
 
+def unsaved(outcome: Outcome) -> str:
+    """Why the store takes nothing at all of a notebook; empty where it took something, or nothing is known."""
+    found = ""
+    for one in outcome.decisions:
+        if one["status"] in ("reused", "cutoff"):
+            continue
+        against = [reason for reason in one["reasons"] if reason["code"] == "not-saved" and reason["kind"] == "store"]
+        told = next((reason["detail"] for reason in against if reason["locator"] == "store"), "")
+        if not told or one["bytes_saved"]:
+            return ""
+        found = found or str(told)
+    return found
+
+
 def decision(told: dict[str, Any]) -> Decision:
     """A decision from its `to_dict()`."""
     from incnb.engine.history import reasons_of
@@ -191,7 +205,7 @@ def counts(outcome: Outcome) -> str:
 
     found = Counter(one["status"] for one in outcome.decisions)
     shown = [f"{found[s.value]} {glyph} {s.value}" for s, glyph in GLYPHS.items() if found[s.value]]
-    return ", ".join(shown) or "–"
+    return ", ".join([*shown, *(["others not known"] if outcome.torn else [])]) or "–"
 
 
 def worth(outcomes: Sequence[Outcome]) -> str:

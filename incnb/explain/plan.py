@@ -11,6 +11,7 @@ from incnb.explain.tables import columns
 from incnb.explain.words import amount, seconds, sentence
 from incnb.model import Outlook, Status, shorten
 
+FILE = "the file"  # the order of a notebook that is read, and has no session
 WIDE = 110  # characters of a reason in a terminal
 _WOULD = {True: "✓ would be reused", False: "▲ would run", None: "? not known"}
 _LIKE = {True: Status.REUSED, False: Status.EXECUTED, None: None}
@@ -31,7 +32,7 @@ class Plan(Answer):
     def summary(self) -> list[str]:
         """The counts, and what else a person should know."""
         if not self.outlooks:
-            return ["no tracked cell has run in this session: there is nothing to plan", *self.differs]
+            return [f"{self._nothing()}: there is nothing to plan", *self.differs]
         reuse = sum(o.reuse is True for o in self.outlooks)
         runs = [o for o in self.outlooks if o.reuse is False]
         open_ = len(self.outlooks) - reuse - len(runs)
@@ -44,6 +45,11 @@ class Plan(Answer):
             f"{amount(self.others, 'cell')} that {'is' if self.others == 1 else 'are'} not tracked would run as well"
         )
         return [counts, *([others] if self.others else []), *self.differs]
+
+    def _nothing(self) -> str:
+        if self.order != FILE:
+            return "no tracked cell has run in this session"
+        return "no cell of the notebook is tracked" if self.others else "the notebook has no cell of code"
 
     def text(self) -> str:
         rows = [

@@ -112,8 +112,11 @@ def make_private(folder: Path) -> None:
         if folder.parent == folder:
             raise
         make_private(folder.parent)
-        make_private(folder)
-        return
+        # once: where nothing can be made (/proc), it is not there for ever
+        try:
+            folder.mkdir(0o700)
+        except FileExistsError:
+            return
     folder.chmod(0o700)
 
 

@@ -209,3 +209,9 @@ def test_a_folder_that_holds_other_things_is_not_made_a_store(tmp_path: Path) ->
     with pytest.raises(StoreError, match="holds other things"):
         prepare(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["work.py"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a place in which nothing can be made")
+def test_a_place_in_which_nothing_can_be_made_is_told_at_once() -> None:
+    with pytest.raises(StoreError, match="the store cannot be made: No such file"):
+        prepare(Path("/proc/incnb/store"))
