@@ -31,12 +31,15 @@ from incnb.dependencies import module
 from incnb.fingerprint import origin
 from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import code_token, references
+from incnb.model import SOURCE_LIMIT
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
 _STEADY = frozenset({"dataclass", "contextmanager", "staticmethod", "classmethod", "property", "total_ordering"})
 _FROM = {"dataclass": "dataclasses", "contextmanager": "contextlib", "total_ordering": "functools"}
+DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_HIDDEN = "…"  # what stands in a recorded text for a secret
 #: Modules of the standard library that do something when they are imported.
 _ACTS = frozenset({"this", "antigravity", "idlelib", "turtle", "tkinter", "turtledemo", "rlcompleter", "test"})
 
@@ -330,6 +333,8 @@ def imported(statement: ast.Import | ast.ImportFrom, package: str = "") -> list[
 
 def same_definition(recorded: str, statement: ast.stmt) -> bool | None:
     """Whether a definition is the one of a recorded text; None where only running it would tell."""
+    if _HIDDEN in recorded or len(recorded) >= SOURCE_LIMIT:
+        return None
     try:
         before = ast.parse(textwrap.dedent(recorded)).body[0]
         if type(before) is not type(statement) or not isinstance(before, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -339,6 +344,18 @@ def same_definition(recorded: str, statement: ast.stmt) -> bool | None:
     except (SyntaxError, ValueError, IndexError, StopIteration):
         return None
     return None if tokens[0] == tokens[1] else False
+
+
+def same_text(recorded: str, definition: ast.stmt) -> bool:
+    """Whether a definition may be the one of a recorded text, which need not be whole."""
+    if not isinstance(definition, DEFINITIONS) or definition.name not in recorded:
+        return False
+    if _HIDDEN in recorded or len(recorded) >= SOURCE_LIMIT:
+        return True
+    try:
+        return ast.dump(ast.parse(textwrap.dedent(recorded)).body[0]) == ast.dump(definition)
+    except (SyntaxError, ValueError, IndexError):
+        return False
 
 
 def _code_of(statement: ast.stmt) -> types.CodeType:

@@ -43,6 +43,7 @@ class Doubt:
 
 
 _ANYWHERE = frozenset({"system", "subprocess", "Popen", "getoutput", "run_cell_magic", "bash"})
+_BUILTINS = frozenset({"builtins", "__builtins__"})
 _FOLDER: Final = (AMBIENT, ambient.FOLDER)
 
 
@@ -62,6 +63,7 @@ class Turns:
         self._again: set[str] = set()
         self._anything: Doubt | None = None
         self._everything: Doubt | None = None
+        self._builtins: Doubt | None = None
         self._lost = False  # where modules are looked for is not known any more
         self._environment: Environment | None = None
         self._configured = Configured(shadow.main.names)
@@ -110,7 +112,7 @@ class Turns:
         self._again |= {os.path.abspath(str(one["path"])) for one in again}
         for entry in outputs.get("ambient", []):
             self._doubts.pop((AMBIENT, str(entry["what"])), None)
-        self._environment = None
+        self._leaves(seen)
 
     def runs(self, seen: Foreseen, would: str, last: dict[str, Any] | None = None) -> None:
         """A cell would run, or may; `last`: the outputs that it left when it was saved last."""
@@ -146,6 +148,18 @@ class Turns:
             self._everything = Doubt(f"{doubt.text} and may bind any name", doubt.title)
             self._held.clear()
             self._doubts |= {place: self._everything for place in self.makers.of if not place[0]}
+        if words & _BUILTINS:
+            self._builtins = Doubt(f"{doubt.text} and may set what is built in", doubt.title)
+        self._leaves(seen)
+
+    def _leaves(self, seen: Foreseen) -> None:
+        """The end of a cell: its magics bind what they caught, which nothing tells beforehand."""
+        for name in seen.leaves:
+            self._unbind(name)
+            self.shadow.main.unknown.add(name)
+            self.makers.of["", name] = unique()
+            self._titles[name] = seen.called
+            self._doubts["", name] = Doubt(f"depends on {name}, which a magic of {seen.called} binds", seen.title)
         self._environment = None
 
     def _bind(self, seen: Foreseen, doubt: Doubt | None = None) -> None:

@@ -138,7 +138,41 @@ MAGICS: Book = (
     {"utils.py": "def clean(x):\n    return x[:1]\n", "script.py": "from_script = 4\n"},
 )
 
-BOOKS: dict[str, Book] = {"flights": FLIGHTS, "science": SCIENCE, "edges": EDGES, "magics": MAGICS}
+SHELL: Book = (
+    [
+        "# setup\nimport builtins\nimport warns\nfrom typing import TYPE_CHECKING",
+        "%%capture caught\nprint('shown')",
+        "# reads caught\nsaid = caught.stdout",
+        "# sets a builtin\nbuiltins.everywhere = 5",
+        "# reads a builtin\nseen = everywhere + 1",
+        "# result\n20 + 1",
+        "# reads the last\nlast = _ + 1",
+        "# reads by number\nsixth = _6\ntext = _i6",
+        "# warns\nw = warns.warned(1)",
+        "# decorated\nd = warns.Shape.area(2) + warns.either(3) + warns.later(4)",
+        "# below\nlow = seen + last + w",
+        "# only now\ngone = 1",
+        "# reads gone\nis_gone = gone + 1",
+    ],
+    {
+        "warns.py": (
+            "from __future__ import annotations\nimport warnings\nfrom typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    import json\n"
+            "def warned(x):\n    warnings.warn('old')\n    return x\n"
+            "class Shape:\n    @staticmethod\n    def area(x: int) -> int:\n        warnings.warn('area')\n        return x * x\n"
+            "if TYPE_CHECKING:\n    def either(x): return json.dumps(x)\nelse:\n    def either(x): return x\n"
+            "def later(x: json.JSONDecoder) -> json.JSONDecoder:\n    return x + 1\n"
+        ),
+    },
+)
+
+BOOKS: dict[str, Book] = {
+    "flights": FLIGHTS,
+    "science": SCIENCE,
+    "edges": EDGES,
+    "magics": MAGICS,
+    "shell": SHELL,
+}
 
 EDITS: dict[str, dict[str, Edit]] = {
     "flights": {
@@ -186,6 +220,19 @@ EDITS: dict[str, dict[str, Edit]] = {
         "unchanged": lambda w: None,
         "script edited": lambda w: w.file("script.py", "4", "5"),
         "module edited": lambda w: w.file("utils.py", "x[:1]", "x[:2]"),
+    },
+    "shell": {
+        "unchanged": lambda w: None,
+        "what is caught": lambda w: w.replace(1, "'shown'", "'seen'"),
+        "caught by another name": lambda w: w.replace(1, "caught", "kept"),
+        "a builtin": lambda w: w.replace(3, "= 5", "= 6"),
+        "a builtin that was there": lambda w: w.replace(3, "everywhere = 5", "everywhere = 5; builtins.print = str"),
+        "a result that is read": lambda w: w.replace(5, "20", "30"),
+        "module edited": lambda w: w.file("warns.py", "'old'", "'new'"),
+        "method edited": lambda w: w.file("warns.py", "x * x", "x + x"),
+        "conditional definition edited": lambda w: w.file("warns.py", "(x): return x\n", "(x): return x + 0\n"),
+        "cell removed": _order([*range(11), 12]),
+        "cell added": _added(1, "# added\nextra = 1"),
     },
 }
 
