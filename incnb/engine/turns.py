@@ -20,8 +20,8 @@ from incnb.analysis.plainly import HARMLESS, magic_of, stored_names
 from incnb.dependencies import Environment, ambient, bindings, module
 from incnb.engine import places
 from incnb.engine.configured import Configured
-from incnb.engine.makers import BINDS_NOTHING, FILE_OF_MODULE, Makers, Sessions, acting, names_of, unique
-from incnb.engine.places import AMBIENT, FILE, Place
+from incnb.engine.makers import BINDS_NOTHING, FILE_OF_MODULE, Maker, Makers, Sessions, acting, names_of, unique
+from incnb.engine.places import AMBIENT, FILE, MODULES, Place
 from incnb.engine.provenance import _WRITING
 from incnb.engine.shadow import Shadow, imported
 from incnb.engine.tracked import Producer
@@ -264,10 +264,43 @@ class Turns:
 
     def _same(self, stored: StoredTrace, wanted: tuple[Place, ...]) -> bool:
         """Whether places would have the very makers that they had once when the trace was left or brought back."""
+        wanted = (*wanted, *(other for place in wanted for other in self._behind(self.makers.at(place))))
         if any(place in self._doubts for place in wanted):
             return False
         then = self._sessions.when(str((stored.data or {}).get("code", "")), stored.id)
         return any(all(past.at(place) == self.makers.at(place) for place in wanted) for past in then)
+
+    def _behind(self, maker: Maker) -> set[Place]:
+        """The places that what a maker took from modules of the project comes from."""
+        found, seen, todo = set[Place](), set[int](), [maker]
+        while todo:
+            part = todo.pop()
+            if not isinstance(part, tuple) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            if len(part) == 4 and part[0] == "import":
+                base, attribute = str(part[1]), str(part[2] or "")
+                if base in self.shadow.modules:
+                    found |= {(base, ""), (base, attribute), MODULES}
+                    names = {*self._closure(base), *self._closure(f"{base}.{attribute}")}
+                    found |= {(FILE_OF_MODULE, name) for name in names}
+            else:
+                todo += part
+        return found
+
+    def _closure(self, top: str) -> list[str]:
+        """The modules of the project that a module may have made its content with."""
+        todo, found = [top], list[str]()
+        while todo:
+            name = todo.pop()
+            if name in found or name not in self.shadow.modules:
+                continue
+            found.append(name)
+            for node in ast.walk(self.shadow.trees.get(name, ast.Module([], []))):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    package = str(self.shadow.modules[name].names.get("__package__") or "")
+                    todo += [part for base, a, _ in imported(node, package) for part in (base, f"{base}.{a}")]
+        return found
 
 
 def _search_path(statement: ast.stmt) -> bool:

@@ -19,7 +19,7 @@ from incnb.dependencies import Resolved, ambient, bindings, file, module, sharin
 from incnb.engine import places
 from incnb.engine.makers import FILE_OF_MODULE
 from incnb.engine.places import AMBIENT, FILE, MODULES, Place, path_of, places_of
-from incnb.engine.shadow import DEFINITIONS, imported, same_definition, same_text
+from incnb.engine.shadow import DEFINITIONS, same_definition, same_text
 from incnb.engine.turns import Doubt, Turns
 from incnb.fingerprint import origin
 from incnb.model import Dependency, Kind
@@ -165,20 +165,6 @@ class World(Turns):
             if len(found) == 1 and same_definition(dependency.source, found[0]) is False:
                 return Resolved(Kind.CODE, "another", "", f"{name}()")
         return Doubt(f"depends on {top}.{name}, which its import makes")
-
-    def _closure(self, top: str) -> list[str]:
-        """The modules of the project that a module may have made its content with."""
-        todo, found = [top], list[str]()
-        while todo:
-            name = todo.pop()
-            if name in found or name not in self.shadow.modules:
-                continue
-            found.append(name)
-            for node in ast.walk(self.shadow.trees.get(name, ast.Module([], []))):
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    package = str(self.shadow.modules[name].names.get("__package__") or "")
-                    todo += [part for base, a, _ in imported(node, package) for part in (base, f"{base}.{a}")]
-        return found
 
     def _of_module(self, dependency: Dependency, stored: StoredTrace) -> Any:
         name, unloaded, _ = dependency.locator.partition(" ")

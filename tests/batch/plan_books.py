@@ -140,7 +140,7 @@ MAGICS: Book = (
 
 SHELL: Book = (
     [
-        "# setup\nimport builtins\nimport warns\nfrom typing import TYPE_CHECKING",
+        "# setup\nimport builtins\nimport warns\nfrom warns import remembers, wrapping\nfrom typing import TYPE_CHECKING",
         "%%capture caught\nprint('shown')",
         "# reads caught\nsaid = caught.stdout",
         "# sets a builtin\nbuiltins.everywhere = 5",
@@ -151,16 +151,20 @@ SHELL: Book = (
         "# warns\nw = warns.warned(1)",
         "# decorated\nd = warns.Shape.area(2) + warns.either(3) + warns.later(4)",
         "# below\nlow = seen + last + w",
+        "# remembers\nr = remembers(3)",
+        "# wrapped\n@wrapping\ndef wrapped(x): return x\nfour = wrapped(3)",
         "# only now\ngone = 1",
         "# reads gone\nis_gone = gone + 1",
     ],
     {
         "warns.py": (
-            "from __future__ import annotations\nimport warnings\nfrom typing import TYPE_CHECKING\n"
+            "from __future__ import annotations\nimport functools\nimport warnings\nfrom typing import TYPE_CHECKING\n"
             "if TYPE_CHECKING:\n    import json\n"
             "def warned(x):\n    warnings.warn('old')\n    return x\n"
             "class Shape:\n    @staticmethod\n    def area(x: int) -> int:\n        warnings.warn('area')\n        return x * x\n"
             "if TYPE_CHECKING:\n    def either(x): return json.dumps(x)\nelse:\n    def either(x): return x\n"
+            "@functools.lru_cache\ndef remembers(x): return x + 2\n"
+            "def wrapping(f):\n    @functools.wraps(f)\n    def inner(*x): return f(*x) + 4\n    return inner\n"
             "def later(x: json.JSONDecoder) -> json.JSONDecoder:\n    return x + 1\n"
         ),
     },
@@ -231,7 +235,9 @@ EDITS: dict[str, dict[str, Edit]] = {
         "module edited": lambda w: w.file("warns.py", "'old'", "'new'"),
         "method edited": lambda w: w.file("warns.py", "x * x", "x + x"),
         "conditional definition edited": lambda w: w.file("warns.py", "(x): return x\n", "(x): return x + 0\n"),
-        "cell removed": _order([*range(11), 12]),
+        "cell removed": _order([*range(13), 14]),
+        "wrapped function of a module edited": lambda w: w.file("warns.py", "x + 2", "x + 3"),
+        "decorator of a module edited": lambda w: w.file("warns.py", "f(*x) + 4", "f(*x) + 5"),
         "cell added": _added(1, "# added\nextra = 1"),
     },
 }
