@@ -153,6 +153,8 @@ SHELL: Book = (
         "# below\nlow = seen + last + w",
         "# remembers\nr = remembers(3)",
         "# wrapped\n@wrapping\ndef wrapped(x): return x\nfour = wrapped(3)",
+        "# completed\nclass Completed:\n    pass\nCompleted.late = 4",
+        "# late\nlate = Completed.late + len(warns.ITEMS) + warns.Shape.late",
         "# only now\ngone = 1",
         "# reads gone\nis_gone = gone + 1",
     ],
@@ -165,6 +167,7 @@ SHELL: Book = (
             "if TYPE_CHECKING:\n    def either(x): return json.dumps(x)\nelse:\n    def either(x): return x\n"
             "@functools.lru_cache\ndef remembers(x): return x + 2\n"
             "def wrapping(f):\n    @functools.wraps(f)\n    def inner(*x): return f(*x) + 4\n    return inner\n"
+            "ITEMS = []\nITEMS.append(1)\nShape.late = 3\n"
             "def later(x: json.JSONDecoder) -> json.JSONDecoder:\n    return x + 1\n"
         ),
     },
@@ -235,7 +238,10 @@ EDITS: dict[str, dict[str, Edit]] = {
         "module edited": lambda w: w.file("warns.py", "'old'", "'new'"),
         "method edited": lambda w: w.file("warns.py", "x * x", "x + x"),
         "conditional definition edited": lambda w: w.file("warns.py", "(x): return x\n", "(x): return x + 0\n"),
-        "cell removed": _order([*range(13), 14]),
+        "cell removed": _order([*range(15), 16]),
+        "what is set on a class": lambda w: w.replace(13, "late = 4", "late = 5"),
+        "what is added to a list of a module": lambda w: w.file("warns.py", "append(1)", "extend([1, 2])"),
+        "what is set on a class of a module": lambda w: w.file("warns.py", "late = 3", "late = 4"),
         "wrapped function of a module edited": lambda w: w.file("warns.py", "x + 2", "x + 3"),
         "decorator of a module edited": lambda w: w.file("warns.py", "f(*x) + 4", "f(*x) + 5"),
         "cell added": _added(1, "# added\nextra = 1"),
