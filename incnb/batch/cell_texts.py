@@ -11,7 +11,7 @@ import __future__
 import ast
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from incnb.analysis.cell import cell_code
@@ -28,6 +28,7 @@ _OURS = re.compile(r"^\s*%(incremental\b|(re|un)?load_ext\s+incnb)", re.M)
 _LOADS = re.compile(r"\s*(reload|load)_ext")
 _SWITCH = re.compile(r"^\s*%incremental\s+(on|off)\b(.*)$", re.M)
 _TRANSPARENT = ("time", "capture")
+_LEAVES = re.compile(r"--(?:out|err|proc)[ =]([^\W\d]\w*)")
 
 
 def read_cells(cells: Iterable[FileCell], options: str = "") -> list[Foreseen]:
@@ -69,6 +70,7 @@ def _read(cell: FileCell, manager: Any, flags: int, auto: Options) -> Foreseen:
     options: Options | None = auto
     body = raw
     problem = ""
+    leaves: list[str] = []
     marked = _MARK.match(raw)
     if marked is not None:
         body = raw[marked.end() :]
@@ -85,9 +87,10 @@ def _read(cell: FileCell, manager: Any, flags: int, auto: Options) -> Foreseen:
             inner = _transparent(tree)
             if inner is None:
                 break
-            name, text = inner
+            name, line, text = inner
             if name == "capture":  # it runs its body as a cell of its own, which has no id
                 cell_id, told = None, text
+                leaves += [word for word in line.split() if word.isidentifier()]
             tree = _parsed(text, manager)
     except (SyntaxError, ValueError, RecursionError) as error:
         seen = Foreseen(cell.id, raw, ast.Module([], []), None, flags)
@@ -98,6 +101,7 @@ def _read(cell: FileCell, manager: Any, flags: int, auto: Options) -> Foreseen:
         options = None
     seen = Foreseen(cell_id, told, tree, options, flags)
     seen.problem = problem
+    seen.leaves = (*leaves, *(name for line in _lines(tree) for name in _LEAVES.findall(line)))
     seen.title = title_of(tree, options or Options(), told)
     seen.code = cell_code(tree, (flags, "last_expr", hides_result(told)))
     seen.tree = inlined(_Shell(manager), tree)
@@ -128,15 +132,22 @@ def _magic() -> None: ...
 _magic.__module__ = "IPython.core.magics"
 
 
-def _transparent(tree: ast.Module) -> tuple[str, str] | None:
-    """The name and the body of a magic that runs its body as it is."""
+def _lines(tree: ast.Module) -> Iterator[str]:
+    """What magics are given on their lines."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("run_cell_magic", "run_line_magic"):
+            yield from (a.value for a in node.args[1:2] if isinstance(a, ast.Constant) and isinstance(a.value, str))
+
+
+def _transparent(tree: ast.Module) -> tuple[str, str, str] | None:
+    """The name, the line and the body of a magic that runs its body as it is."""
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
         return None
     call = tree.body[0].value
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "run_cell_magic"):
         return None
     words = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    return (words[0], words[2]) if len(words) == 3 and words[0] in _TRANSPARENT else None
+    return (words[0], words[1], words[2]) if len(words) == 3 and words[0] in _TRANSPARENT else None
 
 
 def _future(tree: ast.Module) -> int:

@@ -34,7 +34,7 @@ from incnb.store import Store, StoredTrace, StoreError
 @dataclass(slots=True)
 class Foreseen:
     """One cell of a file as a kernel would meet it; `options` None: it would not be tracked. `problem`: it would fail,
-    or not be tracked, for this."""
+    or not be tracked, for this. `leaves`: names that its magics bind."""
 
     id: str | None
     raw: str
@@ -46,6 +46,7 @@ class Foreseen:
     index: int = -1
     number: int | None = None  # as in the latest session
     problem: str = ""
+    leaves: tuple[str, ...] = ()
 
     @property
     def called(self) -> str:

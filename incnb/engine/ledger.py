@@ -41,7 +41,8 @@ class TraceName:
 class Seen:
     """The latest decision of one cell. `trace`: what it left or brought back; `before`: what reasons compare with;
     `feeds`: the key of the cell that had bound each name which it reads; `number`: as in `[7]`; `folder`: the working
-    directory when it began; `wrote`: what it wrote, made, moved or removed of files, where no trace tells."""
+    directory when it began; `wrote`: what it wrote, made, moved or removed of files, where no trace tells; `opened`:
+    files that it may have only read, or write later, as databases are, with what they were then."""
 
     key: str
     decision: Decision
@@ -55,6 +56,7 @@ class Seen:
     relied: tuple[Dependency, ...] = ()
     folder: str = ""
     wrote: tuple[str, ...] = ()
+    opened: tuple[tuple[str, files.Identity], ...] = ()
 
     def dependencies(self, store: Store) -> list[Dependency]:
         """What it relied on, in the order in which that was found."""
@@ -101,13 +103,20 @@ class Ledger:
             feeds,
             tuple(relied) if tracked.trace is None else (),
             self.folder,
-            _wrote(tracked) if tracked.trace is None else (),
+            *(_wrote(tracked) if tracked.trace is None else ()),
         )
 
 
-def _wrote(tracked: Tracked) -> tuple[str, ...]:
-    """What a run that was not saved did to files, in full."""
+def _wrote(tracked: Tracked) -> tuple[tuple[str, ...], tuple[tuple[str, files.Identity], ...]]:
+    """What a run that was not saved did to files, in full, and which of them it opened so that it could."""
     watch = tracked.run.watch if tracked.run is not None else None
     changes = watch.journal.changes if watch is not None else []
-    paths = [access.path for access in changes]
-    return tuple(dict.fromkeys([*paths, *(access.extra for access in changes if access.op == "rename")]))
+    paths, opened = dict[str, None](), dict[str, files.Identity]()
+    for access in changes:
+        if access.op == "update" and access.identity is not None:
+            opened.setdefault(access.path, access.identity)
+            continue
+        paths[access.path] = None
+        if access.op == "rename":
+            paths[access.extra] = None
+    return tuple(paths), tuple(opened.items())

@@ -27,7 +27,7 @@ from incnb.engine.history import History
 from incnb.engine.ledger import TraceName
 from incnb.engine.places import AMBIENT, MODULES, Place
 from incnb.engine.provenance import Aliases
-from incnb.engine.shadow import imported
+from incnb.engine.shadow import altered, imported
 from incnb.model import Kind
 from incnb.store import Store
 
@@ -140,7 +140,10 @@ class Makers:
                         self.imports[bound] = base if bound != base.partition(".")[0] else bound
                     elif attribute != "*":
                         self.imports[bound] = f"{base}.{attribute}"
-            elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            elif not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                for name in altered(statement) & self.definitions.keys():
+                    self.of["", name] = made_by
+            else:
                 self.definitions[statement.name] = statement
                 if is_rerun(statement) is not None:
                     uses, decorators = names_at_definition(statement)

@@ -31,12 +31,16 @@ from incnb.dependencies import module
 from incnb.fingerprint import origin
 from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import code_token, references
+from incnb.model import SOURCE_LIMIT
 
 _FUTURES = 0
 for _name in __future__.all_feature_names:
     _FUTURES |= getattr(__future__, _name).compiler_flag
 _STEADY = frozenset({"dataclass", "contextmanager", "staticmethod", "classmethod", "property", "total_ordering"})
 _FROM = {"dataclass": "dataclasses", "contextmanager": "contextlib", "total_ordering": "functools"}
+DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_CHANGEABLE: tuple[type, ...] = (types.FunctionType, type, list, dict, set)
+_HIDDEN = "…"  # what stands in a recorded text for a secret
 #: Modules of the standard library that do something when they are imported.
 _ACTS = frozenset({"this", "antigravity", "idlelib", "turtle", "tkinter", "turtledemo", "rlcompleter", "test"})
 
@@ -78,7 +82,22 @@ class Space:
             for name in names:
                 self.names.pop(name, None)
             self.unknown |= names
+            for name in self._changed(statement):
+                del self.names[name]
+                self.unknown.add(name)
         return made
+
+    def _changed(self, statement: ast.stmt) -> set[str]:
+        """What is known up to now and may be another after a statement; of the notebook, only its definitions."""
+        if isinstance(statement, DEFINITIONS):
+            return set()
+        found = altered(statement)
+        if self.module.__name__ != "__main__":
+            nodes = list(ast.walk(statement))
+            found |= {a.id for n in nodes if isinstance(n, ast.Call) for a in n.args if isinstance(a, ast.Name)}
+            named = {n.id for n in nodes if isinstance(n, ast.Name)}
+            found |= {name for name in named if isinstance(self.names.get(name), list | dict | set)}
+        return {name for name in found if isinstance(self.names.get(name), _CHANGEABLE)}
 
     def _made(self, statement: ast.stmt, flags: int) -> bool:
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
@@ -330,6 +349,8 @@ def imported(statement: ast.Import | ast.ImportFrom, package: str = "") -> list[
 
 def same_definition(recorded: str, statement: ast.stmt) -> bool | None:
     """Whether a definition is the one of a recorded text; None where only running it would tell."""
+    if _HIDDEN in recorded or len(recorded) >= SOURCE_LIMIT:
+        return None
     try:
         before = ast.parse(textwrap.dedent(recorded)).body[0]
         if type(before) is not type(statement) or not isinstance(before, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -339,6 +360,35 @@ def same_definition(recorded: str, statement: ast.stmt) -> bool | None:
     except (SyntaxError, ValueError, IndexError, StopIteration):
         return None
     return None if tokens[0] == tokens[1] else False
+
+
+def altered(statement: ast.stmt) -> set[str]:
+    """The names of which a statement sets or removes attributes or items."""
+    found = set[str]()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            target: ast.expr = node.value
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("setattr", "delattr") and node.args:
+            target = node.args[0]
+        else:
+            continue
+        while isinstance(target, ast.Attribute | ast.Subscript):
+            target = target.value
+        if isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
+
+
+def same_text(recorded: str, definition: ast.stmt) -> bool:
+    """Whether a definition may be the one of a recorded text, which need not be whole."""
+    if not isinstance(definition, DEFINITIONS) or definition.name not in recorded:
+        return False
+    if _HIDDEN in recorded or len(recorded) >= SOURCE_LIMIT:
+        return True
+    try:
+        return ast.dump(ast.parse(textwrap.dedent(recorded)).body[0]) == ast.dump(definition)
+    except (SyntaxError, ValueError, IndexError):
+        return False
 
 
 def _code_of(statement: ast.stmt) -> types.CodeType:

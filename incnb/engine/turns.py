@@ -20,8 +20,8 @@ from incnb.analysis.plainly import HARMLESS, magic_of, stored_names
 from incnb.dependencies import Environment, ambient, bindings, module
 from incnb.engine import places
 from incnb.engine.configured import Configured
-from incnb.engine.makers import BINDS_NOTHING, FILE_OF_MODULE, Makers, Sessions, acting, names_of, unique
-from incnb.engine.places import AMBIENT, FILE, Place
+from incnb.engine.makers import BINDS_NOTHING, FILE_OF_MODULE, Maker, Makers, Sessions, acting, names_of, unique
+from incnb.engine.places import AMBIENT, FILE, MODULES, Place
 from incnb.engine.provenance import _WRITING
 from incnb.engine.shadow import Shadow, imported
 from incnb.engine.tracked import Producer
@@ -43,6 +43,7 @@ class Doubt:
 
 
 _ANYWHERE = frozenset({"system", "subprocess", "Popen", "getoutput", "run_cell_magic", "bash"})
+_BUILTINS = frozenset({"builtins", "__builtins__"})
 _FOLDER: Final = (AMBIENT, ambient.FOLDER)
 
 
@@ -62,6 +63,7 @@ class Turns:
         self._again: set[str] = set()
         self._anything: Doubt | None = None
         self._everything: Doubt | None = None
+        self._builtins: Doubt | None = None
         self._lost = False  # where modules are looked for is not known any more
         self._environment: Environment | None = None
         self._configured = Configured(shadow.main.names)
@@ -110,7 +112,7 @@ class Turns:
         self._again |= {os.path.abspath(str(one["path"])) for one in again}
         for entry in outputs.get("ambient", []):
             self._doubts.pop((AMBIENT, str(entry["what"])), None)
-        self._environment = None
+        self._leaves(seen)
 
     def runs(self, seen: Foreseen, would: str, last: dict[str, Any] | None = None) -> None:
         """A cell would run, or may; `last`: the outputs that it left when it was saved last."""
@@ -146,6 +148,18 @@ class Turns:
             self._everything = Doubt(f"{doubt.text} and may bind any name", doubt.title)
             self._held.clear()
             self._doubts |= {place: self._everything for place in self.makers.of if not place[0]}
+        if words & _BUILTINS:
+            self._builtins = Doubt(f"{doubt.text} and may set what is built in", doubt.title)
+        self._leaves(seen)
+
+    def _leaves(self, seen: Foreseen) -> None:
+        """The end of a cell: its magics bind what they caught, which nothing tells beforehand."""
+        for name in seen.leaves:
+            self._unbind(name)
+            self.shadow.main.unknown.add(name)
+            self.makers.of["", name] = unique()
+            self._titles[name] = seen.called
+            self._doubts["", name] = Doubt(f"depends on {name}, which a magic of {seen.called} binds", seen.title)
         self._environment = None
 
     def _bind(self, seen: Foreseen, doubt: Doubt | None = None) -> None:
@@ -250,10 +264,43 @@ class Turns:
 
     def _same(self, stored: StoredTrace, wanted: tuple[Place, ...]) -> bool:
         """Whether places would have the very makers that they had once when the trace was left or brought back."""
+        wanted = (*wanted, *(other for place in wanted for other in self._behind(self.makers.at(place))))
         if any(place in self._doubts for place in wanted):
             return False
         then = self._sessions.when(str((stored.data or {}).get("code", "")), stored.id)
         return any(all(past.at(place) == self.makers.at(place) for place in wanted) for past in then)
+
+    def _behind(self, maker: Maker) -> set[Place]:
+        """The places that what a maker took from modules of the project comes from."""
+        found, seen, todo = set[Place](), set[int](), [maker]
+        while todo:
+            part = todo.pop()
+            if not isinstance(part, tuple) or id(part) in seen:
+                continue
+            seen.add(id(part))
+            if len(part) == 4 and part[0] == "import":
+                base, attribute = str(part[1]), str(part[2] or "")
+                if base in self.shadow.modules:
+                    found |= {(base, ""), (base, attribute), MODULES}
+                    names = {*self._closure(base), *self._closure(f"{base}.{attribute}")}
+                    found |= {(FILE_OF_MODULE, name) for name in names}
+            else:
+                todo += part
+        return found
+
+    def _closure(self, top: str) -> list[str]:
+        """The modules of the project that a module may have made its content with."""
+        todo, found = [top], list[str]()
+        while todo:
+            name = todo.pop()
+            if name in found or name not in self.shadow.modules:
+                continue
+            found.append(name)
+            for node in ast.walk(self.shadow.trees.get(name, ast.Module([], []))):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    package = str(self.shadow.modules[name].names.get("__package__") or "")
+                    todo += [part for base, a, _ in imported(node, package) for part in (base, f"{base}.{a}")]
+        return found
 
 
 def _search_path(statement: ast.stmt) -> bool:

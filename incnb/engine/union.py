@@ -130,7 +130,8 @@ class _Gathering:
             self._dependency(dependency, folder, title)
         wrote = [self._full(str(one["path"]), folder) for one in outputs.get("files", ())]
         wrote += [self._full(str(one), folder) for one in outputs.get("folders", ())]
-        for path in (*wrote, *(seen.wrote if not data else ())):
+        wrote += (*seen.wrote, *(path for path, then in seen.opened if _is_other(path, then))) if not data else ()
+        for path in wrote:
             self._written[path] = None
             if self._read_at.get(os.path.realpath(path), len(self._cells)) < len(self._cells):
                 self._against[f"{path} is read by one cell and written by a later one"] = None
@@ -249,6 +250,15 @@ class _Gathering:
     @staticmethod
     def _full(path: str, folder: str) -> str:
         return os.path.normpath(os.path.join(folder, path)) if ".." not in path else os.path.join(folder, path)
+
+
+def _is_other(path: str, then: files.Identity) -> bool:
+    """Whether a file that was opened for reading and writing, and may be open still, was written since or may be yet.
+
+    A database keeps what was not put into it yet in a file beside it.
+    """
+    beside = (path + end for end in ("-wal", "-journal"))
+    return files.identity(path) != then or any(os.path.exists(other) and os.path.getsize(other) for other in beside)
 
 
 def _variables(entry: dict[str, Any]) -> set[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from incnb.dependencies import Resolved, ambient, bindings, file, module, sharin
 from incnb.engine import places
 from incnb.engine.makers import FILE_OF_MODULE
 from incnb.engine.places import AMBIENT, FILE, MODULES, Place, path_of, places_of
-from incnb.engine.shadow import imported, same_definition
+from incnb.engine.shadow import DEFINITIONS, same_definition, same_text
 from incnb.engine.turns import Doubt, Turns
 from incnb.fingerprint import origin
 from incnb.model import Dependency, Kind
@@ -26,7 +27,9 @@ from incnb.outputs.ambient import ENVIRONMENT
 from incnb.store import StoredTrace
 
 HOLDS: Final = object()
-_UNDER_WAY = frozenset("get_ipython In Out _ __ ___ _i _ii _iii _ih _oh _dh exit quit _sh".split())  # noqa: SIM905
+_UNDER_WAY = re.compile("get_ipython|exit|quit|_sh")
+#: What IPython notes of each cell; it depends on all cells before.
+_NOTED = re.compile(r"In|Out|_{1,3}|_i{1,3}|_ih|_oh|_dh|_i?\d+")
 _PLAINLY = ("locale and time zone",)  # what a process has of its environment alone
 _FOLDER: Final = (AMBIENT, ambient.FOLDER)
 #: Variables of the environment that a kernel sets for itself.
@@ -66,7 +69,19 @@ class World(Turns):
 
     def _compared(self, dependency: Dependency) -> Any:
         now = self.environment.resolve(dependency.kind, dependency.locator)
-        return HOLDS if now.fp == dependency.fp else now
+        if now.fp == dependency.fp:
+            return HOLDS
+        if dependency.source and now.fp is not None and self._is_written_so(dependency):
+            return Doubt(f"depends on {now.shown or dependency.locator}, whose text is as it was")
+        return now
+
+    def _is_written_so(self, dependency: Dependency) -> bool:
+        """Whether a definition has the very text that was recorded, so that what is made of it here may be at fault."""
+        top, name = places_of(dependency)[0]
+        within = self.shadow.trees.get(top) if top else None
+        nodes = ast.walk(within) if within is not None else [self.makers.definitions.get(name)]
+        recorded = str(dependency.source)
+        return any(same_text(recorded, node) for node in nodes if isinstance(node, DEFINITIONS))
 
     def _of_name(self, dependency: Dependency, stored: StoredTrace, recorded: list[Dependency]) -> Any:
         place = places_of(dependency)[0]
@@ -76,7 +91,9 @@ class World(Turns):
         doubt = self._doubts.get(place)
         if doubt is not None:
             return doubt
-        if name in main.unknown or name in _UNDER_WAY:
+        if _NOTED.fullmatch(name) and self.makers.at(place) is None:
+            return Doubt(f"depends on {name}, which IPython notes")
+        if name in main.unknown or _UNDER_WAY.fullmatch(name):
             return self._of_held(dependency, stored, place)
         if name in main.names:
             if main.is_whole(name):
@@ -86,7 +103,17 @@ class World(Turns):
             return self._everything
         if "*" in main.unknown:
             return self._unknown(place)
-        return self._compared(dependency)
+        if self._builtins is not None:
+            return self._builtins
+        found = self._compared(dependency)
+        if found is HOLDS or self._was_made(stored, place):
+            return found
+        return Doubt(f"depends on {name}, and no text tells what had bound it")
+
+    def _was_made(self, stored: StoredTrace, place: Place) -> bool:
+        """Whether it is known to have been made by a cell, each time."""
+        then = self._sessions.when(str((stored.data or {}).get("code", "")), stored.id)
+        return bool(then) and all(past.at(place) is not None and past.floor is None for past in then)
 
     def _of_held(self, dependency: Dependency, stored: StoredTrace, place: Place) -> Any:
         """A value that is brought back, or something that only the kernel makes."""
@@ -138,20 +165,6 @@ class World(Turns):
             if len(found) == 1 and same_definition(dependency.source, found[0]) is False:
                 return Resolved(Kind.CODE, "another", "", f"{name}()")
         return Doubt(f"depends on {top}.{name}, which its import makes")
-
-    def _closure(self, top: str) -> list[str]:
-        """The modules of the project that a module may have made its content with."""
-        todo, found = [top], list[str]()
-        while todo:
-            name = todo.pop()
-            if name in found or name not in self.shadow.modules:
-                continue
-            found.append(name)
-            for node in ast.walk(self.shadow.trees.get(name, ast.Module([], []))):
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    package = str(self.shadow.modules[name].names.get("__package__") or "")
-                    todo += [part for base, a, _ in imported(node, package) for part in (base, f"{base}.{a}")]
-        return found
 
     def _of_module(self, dependency: Dependency, stored: StoredTrace) -> Any:
         name, unloaded, _ = dependency.locator.partition(" ")
@@ -220,8 +233,7 @@ class World(Turns):
             found = self._compared(dependency)
             if found is HOLDS or dependency.locator in _PLAINLY:
                 return found
-            then = self._sessions.when(str((stored.data or {}).get("code", "")), stored.id)
-            if then and all(past.at(place) is not None and past.floor is None for past in then):
+            if self._was_made(stored, place):
                 return found  # it was set then, and would not be now
         if self._same(stored, (place,)):
             return HOLDS

@@ -108,6 +108,8 @@ class Tracker(ast.NodeTransformer):
         success = bool(getattr(result, "success", True))
         error = getattr(result, "error_in_exec", None) or getattr(result, "error_before_exec", None)
         number = getattr(result, "execution_count", None)
+        if self._cells and number is not None and getattr(self._cells[0], "store_history", False):
+            number -= 1  # within a cell, IPython has counted on already
         self.session.finish(success, getattr(result, "result", None), number, error)
 
     # -- the tree

@@ -138,7 +138,48 @@ MAGICS: Book = (
     {"utils.py": "def clean(x):\n    return x[:1]\n", "script.py": "from_script = 4\n"},
 )
 
-BOOKS: dict[str, Book] = {"flights": FLIGHTS, "science": SCIENCE, "edges": EDGES, "magics": MAGICS}
+SHELL: Book = (
+    [
+        "# setup\nimport builtins\nimport warns\nfrom warns import remembers, wrapping\nfrom typing import TYPE_CHECKING",
+        "%%capture caught\nprint('shown')",
+        "# reads caught\nsaid = caught.stdout",
+        "# sets a builtin\nbuiltins.everywhere = 5",
+        "# reads a builtin\nseen = everywhere + 1",
+        "# result\n20 + 1",
+        "# reads the last\nlast = _ + 1",
+        "# reads by number\nsixth = _6\ntext = _i6",
+        "# warns\nw = warns.warned(1)",
+        "# decorated\nd = warns.Shape.area(2) + warns.either(3) + warns.later(4)",
+        "# below\nlow = seen + last + w",
+        "# remembers\nr = remembers(3)",
+        "# wrapped\n@wrapping\ndef wrapped(x): return x\nfour = wrapped(3)",
+        "# completed\nclass Completed:\n    pass\nCompleted.late = 4",
+        "# late\nlate = Completed.late + len(warns.ITEMS) + warns.Shape.late",
+        "# only now\ngone = 1",
+        "# reads gone\nis_gone = gone + 1",
+    ],
+    {
+        "warns.py": (
+            "from __future__ import annotations\nimport functools\nimport warnings\nfrom typing import TYPE_CHECKING\n"
+            "if TYPE_CHECKING:\n    import json\n"
+            "def warned(x):\n    warnings.warn('old')\n    return x\n"
+            "class Shape:\n    @staticmethod\n    def area(x: int) -> int:\n        warnings.warn('area')\n        return x * x\n"
+            "if TYPE_CHECKING:\n    def either(x): return json.dumps(x)\nelse:\n    def either(x): return x\n"
+            "@functools.lru_cache\ndef remembers(x): return x + 2\n"
+            "def wrapping(f):\n    @functools.wraps(f)\n    def inner(*x): return f(*x) + 4\n    return inner\n"
+            "ITEMS = []\nITEMS.append(1)\nShape.late = 3\n"
+            "def later(x: json.JSONDecoder) -> json.JSONDecoder:\n    return x + 1\n"
+        ),
+    },
+)
+
+BOOKS: dict[str, Book] = {
+    "flights": FLIGHTS,
+    "science": SCIENCE,
+    "edges": EDGES,
+    "magics": MAGICS,
+    "shell": SHELL,
+}
 
 EDITS: dict[str, dict[str, Edit]] = {
     "flights": {
@@ -186,6 +227,24 @@ EDITS: dict[str, dict[str, Edit]] = {
         "unchanged": lambda w: None,
         "script edited": lambda w: w.file("script.py", "4", "5"),
         "module edited": lambda w: w.file("utils.py", "x[:1]", "x[:2]"),
+    },
+    "shell": {
+        "unchanged": lambda w: None,
+        "what is caught": lambda w: w.replace(1, "'shown'", "'seen'"),
+        "caught by another name": lambda w: w.replace(1, "caught", "kept"),
+        "a builtin": lambda w: w.replace(3, "= 5", "= 6"),
+        "a builtin that was there": lambda w: w.replace(3, "everywhere = 5", "everywhere = 5; builtins.print = str"),
+        "a result that is read": lambda w: w.replace(5, "20", "30"),
+        "module edited": lambda w: w.file("warns.py", "'old'", "'new'"),
+        "method edited": lambda w: w.file("warns.py", "x * x", "x + x"),
+        "conditional definition edited": lambda w: w.file("warns.py", "(x): return x\n", "(x): return x + 0\n"),
+        "cell removed": _order([*range(15), 16]),
+        "what is set on a class": lambda w: w.replace(13, "late = 4", "late = 5"),
+        "what is added to a list of a module": lambda w: w.file("warns.py", "append(1)", "extend([1, 2])"),
+        "what is set on a class of a module": lambda w: w.file("warns.py", "late = 3", "late = 4"),
+        "wrapped function of a module edited": lambda w: w.file("warns.py", "x + 2", "x + 3"),
+        "decorator of a module edited": lambda w: w.file("warns.py", "f(*x) + 4", "f(*x) + 5"),
+        "cell added": _added(1, "# added\nextra = 1"),
     },
 }
 

@@ -14,6 +14,9 @@ from incnb.fingerprint.code import code_token
 MODULE = """
 from __future__ import annotations
 import json, os.path as paths
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from pathlib import Path
 try:
     import textwrap
@@ -33,6 +36,31 @@ def nested(x):
 class Plain:
     limit = 3
     def method(self) -> int: return json.loads(self.text)
+if TYPE_CHECKING:
+    import decimal as money
+def by_type_checking(x): return money.Decimal(x) + abc.ABC(x)
+class Decorated:
+    @staticmethod
+    def method(x): return json.dumps(x) + money.abs(x)
+    @property
+    def other(self): return json.dumps(self)
+@contextmanager
+def managed(x):
+    yield json.dumps(x)
+@dataclass
+class Data:
+    a: int = 3
+    def method(self): return json.dumps(self.a)
+for number in range(1):
+    import abc
+with open(__file__):
+    import enum
+def by_blocks(x): return abc.get(x) + enum.get(x)
+def rebinds(x):
+    global signal
+    import signal
+    return signal.get(x)
+def by_global(x): return signal.get(x)
 """
 
 
@@ -43,9 +71,11 @@ def test_a_function_made_from_its_source_is_the_one_that_is_imported(
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def code(value: Any) -> bytes:
-        return code_token((value.method if isinstance(value, type) else value).__code__)
+        value = value.method if isinstance(value, type) else value
+        return code_token(getattr(value, "__wrapped__", value).__code__)
 
-    names = ("by_module", "in_a_try", "with_its_own", "nested", "Plain")
+    names = ("by_module", "in_a_try", "with_its_own", "nested", "Plain", "by_type_checking", "Decorated", "managed", "Data",
+             "by_blocks", "rebinds", "by_global")  # fmt: skip
     with Shadow() as shadow:
         shadow.load("shadowed_one")
         made = {name: code(shadow.modules["shadowed_one"].names[name]) for name in names}

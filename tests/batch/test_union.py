@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,22 @@ def test_reused_cells_and_items_are_in_the_union_as_those_that_ran(work: Path) -
     logged = [record for record in Store().history() if record.get("type") == "union"]
     assert [record["notebook"] for record in logged] == [str(work / "nb.ipynb")] * 2
     assert logged[-1]["files"] == list(again.files)
+
+
+def test_a_database_that_is_only_read_is_not_written(work: Path) -> None:
+    for name in ("read.db", "moved.db", "later.db"):
+        with closing(sqlite3.connect(work / name)) as made:
+            made.execute("create table t (v)")
+            made.commit()
+    texts = (
+        "import sqlite3\ncon = sqlite3.connect('read.db')\nrows = con.execute('select * from t').fetchall()",
+        "other = sqlite3.connect('moved.db')\nother.execute('insert into t values (1)')\nother.commit()",
+        "later = sqlite3.connect('later.db')",
+        "later.execute('pragma journal_mode = wal')\nlater.execute('insert into t values (1)')\nlater.commit()",
+    )
+    found = union(work / "nb.ipynb", *texts)
+    assert str(work / "read.db") in found.files
+    assert found.written == (str(work / "moved.db"), str(work / "later.db"))
 
 
 def test_what_was_not_saved_or_blocked_is_named_with_the_files_that_it_wrote(work: Path) -> None:
