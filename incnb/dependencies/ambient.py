@@ -23,7 +23,7 @@ from importlib import import_module
 from typing import Any
 
 from incnb.dependencies.bindings import Resolved
-from incnb.fingerprint import Unfingerprintable, fingerprint
+from incnb.fingerprint import Unfingerprintable, displaying, fingerprint
 from incnb.fingerprint.door import encode
 from incnb.model import Kind, shorten
 
@@ -36,6 +36,8 @@ GENERATORS = (PYTHON_RANDOM, NUMPY_RANDOM, TORCH_RANDOM)
 FOLDER = "working directory"
 SEARCH_PATH = "sys.path"
 FILTERS = "warning filters"
+BACKEND = "the backend of pyplot"
+FORMATTERS = "how IPython displays things"
 
 
 def _pandas() -> State:
@@ -77,6 +79,14 @@ def _matplotlib() -> State:
     now, default = matplotlib.rcParams, matplotlib.rcParamsDefault
     found = {k: dict.__getitem__(now, k) for k in now if k not in ("backend", "backend_fallback")}
     return {k: v for k, v in found.items() if k not in default or repr(v) != repr(dict.__getitem__(default, k))}
+
+
+def _backend() -> State:
+    """The backend that pyplot has chosen. With the first figure it chooses one, which may tell IPython of figures."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if getattr(pyplot, "_backend_mod", None) is None:
+        return {}
+    return {"backend": str(dict.get(sys.modules["matplotlib"].rcParams, "backend"))}
 
 
 def _sklearn() -> State:
@@ -253,6 +263,7 @@ PROBES: dict[str, Probe] = {
     FILTERS: Probe(None, _filters, _broad_filters),
     "pandas options": Probe("pandas", _pandas),
     "numpy print options and errstate": Probe("numpy", _numpy),
+    BACKEND: Probe("matplotlib", _backend),
     "matplotlib rcParams": Probe("matplotlib", _matplotlib),
     "sklearn config": Probe("sklearn", _sklearn),
     "polars config": Probe("polars", _polars),
@@ -263,6 +274,7 @@ PROBES: dict[str, Probe] = {
     PYTHON_RANDOM: Probe(_ASKED, _random, shown=False),
     NUMPY_RANDOM: Probe(_ASKED, _numpy_random, shown=False),
     TORCH_RANDOM: Probe(_ASKED, _torch_random, shown=False),
+    FORMATTERS: Probe(_ASKED, displaying.read, lambda state: {}, shown=False),
 }
 _REACHES = {"pandas": {"numpy"}, "sklearn": {"numpy"}, "seaborn": {"matplotlib", "pandas", "numpy"}}
 

@@ -76,8 +76,9 @@ def moved_state(
     for locator in _seeded_by(analysis, closure) & marks.loaded:
         if not marks.moved(locator):  # it stood at that very seed before, and elsewhere it may not
             closure.keep(locator, marks.before(locator))
+    apart = {*ambient.GENERATORS, ambient.FORMATTERS}  # what displays things is no output
     for locator in ambient.PROBES:
-        if locator not in ambient.GENERATORS and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):
+        if locator not in apart and (Kind.AMBIENT, locator) not in closure.found and marks.moved(locator):
             closure.keep(locator, marks.before(locator))
     return entries
 

@@ -249,7 +249,7 @@ class Checkpoints:
                 continue  # done again
             later = any(index >= end for index in rerun)
             for change in changes:
-                what = states.fixed(change)
+                what = states.fixed(change, changes)
                 if what is not None:
                     raise NotSaved(f"it changed {what}")
                 if change.what == ENVIRONMENT:

@@ -276,6 +276,8 @@ class Replay:
             del os.environ[name]
         os.environ.update(self._environ)
         ambient.apply(states.difference(states.read(), self._before))
+        if not self._before.get(ambient.BACKEND):
+            ambient.settle()
 
     def _may_wait(self, group: dict[str, Any]) -> bool:
         if not self._lazy or group["bytes"] < LAZY_FROM or group["patched"]:

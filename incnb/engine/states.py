@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from incnb.dependencies import ambient
-from incnb.outputs.ambient import ENVIRONMENT, FIXED, IMPLIED, WRITERS, Change
+from incnb.outputs.ambient import BACKEND, ENVIRONMENT, FIXED, FORMATTERS, IMPLIED, WRITERS, Change
 from incnb.outputs.variables import NotSaved
 from incnb.store import Unpicklable, dump, load
 
 #: locator -> key -> (what it is compared by, the value)
 States = dict[str, dict[str, tuple[str, Any]]]
 
-_ORDERED = {ambient.FILTERS}  # what is added to these is told by what was there
+_ORDERED = {ambient.FILTERS, BACKEND}  # what is done to these is told by what was there
 
 
 def read(but: Iterable[str] = ()) -> States:
@@ -54,8 +54,12 @@ def _implied(locator: str, key: str) -> bool:
     return (locator, key) in IMPLIED
 
 
-def fixed(change: Change) -> str | None:
-    """What of a change cannot be put back, in words."""
+def fixed(change: Change, changes: Iterable[Change]) -> str | None:
+    """What of a change, one of `changes`, cannot be put back, in words."""
+    if change.what == BACKEND and (change.was or change.gone):
+        return f"{BACKEND}, which had been chosen"
+    if change.what == FORMATTERS and not any(other.what == BACKEND for other in changes):
+        return FORMATTERS  # printers of figures come with the backend
     return next((FIXED[change.what, key] for key in (*change.put, *change.gone) if (change.what, key) in FIXED), None)
 
 

@@ -21,9 +21,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from incnb.fingerprint import displaying
 from incnb.model import IncnbError
 
 ENVIRONMENT = "environment variables"
+BACKEND = "the backend of pyplot"
+FORMATTERS = "how IPython displays things"
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL", re.I)
 
 
@@ -90,6 +93,42 @@ def _matplotlib(change: Change) -> None:
             matplotlib.rcParams[key] = dict.__getitem__(matplotlib.rcParamsDefault, key)
         for key, value in change.put.items():
             matplotlib.rcParams[key] = value
+
+
+def _backend(change: Change) -> None:
+    if not change.put:
+        return  # once it is chosen it stays
+    pyplot, settings = import_module("matplotlib.pyplot"), import_module("matplotlib").rcParams
+    if getattr(pyplot, "_backend_mod", None) is None:
+        wanted = dict.get(settings, "backend")
+        if isinstance(wanted, str) and wanted != change.put["backend"]:
+            raise Misfit(f"the backend of pyplot would be {wanted} here")
+        before = {key: dict.__getitem__(settings, key) for key in settings if not key.startswith("backend")}
+        resolve = getattr(pyplot, "_get_backend_mod", None)
+        if resolve is not None:
+            resolve()
+        else:
+            pyplot.switch_backend(wanted)
+        _chosen.update({k: dict.__getitem__(settings, k) for k in before if dict.__getitem__(settings, k) != before[k]})
+        dict.update(settings, before)  # what the cell left otherwise is a change of its own
+    now = dict.get(settings, "backend")
+    if now != change.put["backend"]:
+        raise Misfit(f"the backend of pyplot is {now} here")
+
+
+_chosen: dict[str, Any] = {}  # the settings that came with the backend, and were taken back
+
+
+def settle() -> None:
+    """What was put back is taken back, and the cell runs after all: a backend stays chosen, so its settings do."""
+    if _chosen:
+        dict.update(import_module("matplotlib").rcParams, _chosen)
+
+
+def _formatters(change: Change) -> None:
+    # they came with the backend: nothing is set, it is only made sure that the same came
+    if "figures" in change.put and displaying.read().get("figures") != change.put["figures"]:
+        raise Misfit("figures are displayed otherwise here")
 
 
 def _sklearn(change: Change) -> None:
@@ -221,6 +260,7 @@ WRITERS: dict[str, Callable[[Change], None]] = {
     "the root logger": _logging,
     "pandas options": _pandas,
     "numpy print options and errstate": _numpy,
+    BACKEND: _backend,
     "matplotlib rcParams": _matplotlib,
     "sklearn config": _sklearn,
     "polars config": _polars,
@@ -228,10 +268,11 @@ WRITERS: dict[str, Callable[[Change], None]] = {
     "state of Python's global random generator": _random,
     "state of numpy's global random generator": _numpy_random,
     "state of torch's global random generator": _torch_random,
+    FORMATTERS: _formatters,
 }
 
 #: Keys of state that nothing here can put back.
-FIXED = {("the root logger", "handlers"): "the handlers of the root logger"}
+FIXED = {("the root logger", "handlers"): "the handlers of the root logger", (FORMATTERS, "others"): FORMATTERS}
 #: Keys that follow from something else that is put back.
 IMPLIED = {("locale and time zone", "TZ")}
 
