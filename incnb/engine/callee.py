@@ -22,7 +22,7 @@ from incnb.fingerprint import origin
 from incnb.fingerprint.code import Read, code_token
 from incnb.fingerprint.encoder import follow
 from incnb.model import Dependency, IncnbError, Kind
-from incnb.outputs.effects import is_seen
+from incnb.outputs.whose import is_seen
 
 CONFIG = "config"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from incnb.engine.live import Live
 from incnb.fingerprint import origin
-from incnb.outputs.effects import is_seen
+from incnb.outputs.whose import is_seen
 
 _EMPTY: tuple[Iterable[Any], ...] = ([], (), {}, set(), range(0), "", {}.items(), {}.values())
 _PLAIN_ITERATORS = frozenset(type(iter(empty)) for empty in _EMPTY)

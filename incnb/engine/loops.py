@@ -38,8 +38,8 @@ from incnb.engine.slices import Slices
 from incnb.fingerprint.code import Read
 from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.model import Code, Dependency, IncnbError, Kind, Reason, shorten
-from incnb.outputs.effects import is_seen
 from incnb.outputs.variables import has_finalizer
+from incnb.outputs.whose import is_seen
 from incnb.store import LoadError, StoreError
 
 if TYPE_CHECKING:

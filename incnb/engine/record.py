@@ -51,12 +51,13 @@ from incnb.fingerprint.encoder import ATOMS, follow
 from incnb.model import Code, Dependency, Kind, Reason
 from incnb.outputs import looks
 from incnb.outputs.effects import Event as Seen
-from incnb.outputs.effects import Watch, is_seen
+from incnb.outputs.effects import Watch
 from incnb.outputs.events import Event
 from incnb.outputs.files import Written
 from incnb.outputs.started import free_tool
 from incnb.outputs.streams import Capture
 from incnb.outputs.variables import RESULT, Group, Inputs, NotSaved, has_finalizer, save
+from incnb.outputs.whose import is_seen
 from incnb.store import Store, StoreError, Unpicklable, dump
 
 Relied = tuple[tuple[str, str, str], ...]

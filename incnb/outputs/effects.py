@@ -31,7 +31,7 @@ from incnb.outputs.apart import Part, part_of
 from incnb.outputs.audited import BENIGN_ENV, ENTROPY_FREE, FRAME_FRIENDS, NETWORK, PROCESSES, address, short, text
 from incnb.outputs.looks import Looks
 from incnb.outputs.threads import Threads, by_ident, is_among
-from incnb.outputs.whose import belongs, file_kind, is_own, is_shells_own, through_library
+from incnb.outputs.whose import belongs, file_kind, is_own, is_seen, is_shells_own, through_library
 
 Kind = Literal["effect", "untracked", "unsafe"]
 
@@ -447,8 +447,3 @@ def know_kernel_threads() -> None:
     """Take the threads that run now, but for this one, as the kernel's own: what they do is nobody's cell's doing."""
     others = (threading.current_thread(), threading.main_thread())
     _KERNEL_THREADS.update(by_ident(t for t in threading.enumerate() if t not in others))
-
-
-def is_seen(code: CodeType) -> bool:
-    """Whether it is noted that code starts: that of notebooks and of project files is."""
-    return file_kind(code.co_filename) == "project"

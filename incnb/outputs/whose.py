@@ -6,7 +6,7 @@ import os
 import sys
 import sysconfig
 from functools import cache
-from types import FrameType
+from types import CodeType, FrameType
 
 from incnb.fingerprint import origin
 
@@ -68,3 +68,8 @@ def belongs(path: str, between: list[FrameType], *, only_looked: bool) -> bool:
 @cache
 def _system_folders() -> tuple[str, ...]:
     return (sysconfig.get_paths()["stdlib"] + os.sep, "/usr/lib/")
+
+
+def is_seen(code: CodeType) -> bool:
+    """Whether it is noted that code starts: that of notebooks and of project files is."""
+    return file_kind(code.co_filename) == "project"

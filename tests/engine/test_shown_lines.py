@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from notebooks import Notebook
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
