@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
-import os
 import sys
 import types
 import zipimport
@@ -155,7 +154,7 @@ def from_file(path: str) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _exists(path: str) -> bool:
-    if os.path.exists(path):
+    if Path(path).exists():
         return True
     try:
         return archives.archive_of(path) is not None and archives.read(path) is not None
