@@ -28,6 +28,7 @@ from incnb.engine.options import ALLOWED
 from incnb.engine.recorded import sound
 from incnb.engine.saved_file import SavedCell, saved_cells
 from incnb.engine.union import TYPE, Union
+from incnb.fingerprint import archives
 from incnb.fingerprint.origin import file_origin
 from incnb.model import Code, Dependency, Kind
 from incnb.store import Store
@@ -275,7 +276,8 @@ class _Things:
         elif kind in (Kind.MODULE, Kind.CODE):
             name = locator.removesuffix(" (file)").partition(":")[0]
             if kind == Kind.MODULE or ":" in locator:
-                file = path if os.path.isabs(path) and path.endswith(".py") else self._module(name)
+                known = os.path.isabs(path) and path.endswith(".py")
+                file = archives.outer(path) if known else self._module(name)
                 if file is not None:
                     self._put(Kind.FILE, file, "", who)
 
@@ -317,7 +319,8 @@ def _file_of(name: str, cwd: str) -> str | None:
             return None
         search = list(spec.submodule_search_locations or ()) if spec is not None else None
     file = spec.origin if spec is not None else None
-    return file if file and os.path.isfile(file) and file_origin(file) == "project" else None
+    held = archives.outer(file) if file else ""
+    return held if os.path.isfile(held) and file_origin(held) == "project" else None
 
 
 def _join(cwd: str, path: str) -> str:

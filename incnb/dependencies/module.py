@@ -11,6 +11,7 @@ import ast
 import importlib.machinery
 import sys
 import types
+import zipimport
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -19,7 +20,7 @@ import xxhash
 
 from incnb.dependencies import bindings
 from incnb.dependencies.bindings import Resolved
-from incnb.fingerprint import origin
+from incnb.fingerprint import archives, origin
 from incnb.fingerprint.code import code_token
 from incnb.model import Dependency, Kind
 
@@ -38,7 +39,8 @@ def resolve(locator: str) -> Resolved:
     if path is None:
         return Resolved(Kind.MODULE, nowhere(), "", "not found")
     found = from_file(path)
-    return Resolved(Kind.MODULE, None if found is None else found[0], "cannot be compiled", path)
+    why = "cannot be compiled" if path.endswith(".py") else "has no source that can be compared"
+    return Resolved(Kind.MODULE, None if found is None else found[0], why, path)
 
 
 def nowhere() -> str:
@@ -59,6 +61,26 @@ def has_moved(was: Dependency) -> bool:
     return found is not None and found[0] != was.fp
 
 
+#: What stands behind the place of a module whose loader nobody here knows.
+UNKNOWN = " (unknown loader)"
+_LOADERS = {
+    type(None), importlib.machinery.SourceFileLoader, importlib.machinery.SourcelessFileLoader,
+    importlib.machinery.ExtensionFileLoader, importlib.machinery.NamespaceLoader, zipimport.zipimporter,
+}  # fmt: skip
+_BUILTIN = (importlib.machinery.BuiltinImporter, importlib.machinery.FrozenImporter)
+
+
+def _found(name: str, search: list[str] | None) -> importlib.machinery.ModuleSpec | None:
+    """What an import would find, by whoever finds it; what is built into Python is not looked for."""
+    for finder in [f for f in sys.meta_path if f not in _BUILTIN]:
+        find_spec = getattr(finder, "find_spec", None)
+        spec = find_spec(name, search, None) if find_spec is not None else None
+        if spec is not None:
+            found: importlib.machinery.ModuleSpec = spec
+            return found
+    return None
+
+
 def find(name: str) -> str | None:
     """The file of a module that is not loaded, found without importing its parents; None if there is none."""
     search: list[str] | None = None
@@ -66,7 +88,7 @@ def find(name: str) -> str | None:
     for end in range(1, name.count(".") + 2):
         part = ".".join(name.split(".")[:end])
         try:
-            spec = importlib.machinery.PathFinder.find_spec(part, search)
+            spec = _found(part, search)
         except (ImportError, ValueError):
             return None
         if spec is None:
@@ -74,6 +96,8 @@ def find(name: str) -> str | None:
         search = list(spec.submodule_search_locations or ())
     if spec is None:
         return None
+    if type(spec.loader) not in _LOADERS:
+        return f"{spec.origin or ''}{UNKNOWN}"
     if spec.origin is None and search:
         return search[0] + "/__init__.py"
     return spec.origin
@@ -90,13 +114,15 @@ def is_project(name: str) -> bool:
         path = find(top)
         return path is not None and path not in ("built-in", "frozen") and origin.file_origin(path) == "project"
     path = find(name)
+    if path is not None and path.endswith(UNKNOWN) and "." in name:
+        return is_project(top)  # a library may make modules of its own
     return path is not None and path not in ("built-in", "frozen") and origin.file_origin(path) == "project"
 
 
 @lru_cache(256)
-def _compiled(path: str, stamp: tuple[int, int], size: int) -> tuple[str, tuple[str, ...]] | None:
+def _compiled(path: str, stamp: tuple[int, int, int]) -> tuple[str, tuple[str, ...]] | None:
     try:
-        data = Path(path).read_bytes()
+        data = archives.read(path)
         tree = ast.parse(data)
         code = compile(tree, path, "exec", dont_inherit=True)
     except (OSError, SyntaxError, ValueError):
@@ -110,17 +136,30 @@ def forget() -> None:
 
 
 def from_file(path: str) -> tuple[str, tuple[str, ...]] | None:
-    """The fingerprint of the code in a file, and the modules that it imports (`.x` = relative)."""
+    """The fingerprint of the code in a file, and the modules that it imports (`.x` = relative).
+
+    The file may lie in an archive. None for what has no source that can be compiled, and for what nobody can read.
+    """
     if not path.endswith(".py"):
+        if not path.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+            return None
         try:
             return xxhash.xxh3_128(Path(path).read_bytes()).hexdigest(), ()
         except OSError:
-            return xxhash.xxh3_128(b"no such module").hexdigest(), ()
-    try:
-        status = Path(path).stat()
-    except OSError:
+            return nowhere(), ()
+    stamp = archives.stamp(path)
+    if stamp is None or (path.endswith("__init__.py") and not _exists(path)):
         return xxhash.xxh3_128(b"namespace package").hexdigest(), ()
-    return _compiled(path, (status.st_mtime_ns, status.st_ctime_ns), status.st_size)
+    return _compiled(path, stamp)
+
+
+def _exists(path: str) -> bool:
+    if Path(path).exists():
+        return True
+    try:
+        return archives.archive_of(path) is not None and archives.read(path) is not None
+    except OSError:
+        return False
 
 
 def imported_by(tree: ast.AST) -> Iterator[str]:
@@ -165,10 +204,10 @@ def library_imports(name: str) -> set[str]:
 def loaded_reads(name: str) -> Iterator[tuple[types.ModuleType, str | None]]:
     """What a module that is not loaded takes from project modules that are: the module, and the name (None: any)."""
     path = find(name) or ""
-    if not path.endswith(".py") or not Path(path).is_file():
+    stamp = archives.stamp(path) if path.endswith(".py") else None
+    if stamp is None:
         return
-    status = Path(path).stat()
-    for base, attribute in _taken(path, (status.st_mtime_ns, status.st_ctime_ns), status.st_size):
+    for base, attribute in _taken(path, stamp):
         full = _absolute(base, name, path)
         others: list[tuple[str, str | None]] = [(full, attribute)]
         others += [(f"{full}.{attribute}", None)] if attribute is not None else [(full.partition(".")[0], None)]
@@ -179,9 +218,9 @@ def loaded_reads(name: str) -> Iterator[tuple[types.ModuleType, str | None]]:
 
 
 @lru_cache(256)
-def _taken(path: str, stamp: tuple[int, int], size: int) -> tuple[tuple[str, str | None], ...]:
+def _taken(path: str, stamp: tuple[int, int, int]) -> tuple[tuple[str, str | None], ...]:
     try:
-        tree = ast.parse(Path(path).read_bytes())
+        tree = ast.parse(archives.read(path))
     except (OSError, SyntaxError, ValueError):
         return ()
     found: dict[tuple[str, str | None], None] = {}

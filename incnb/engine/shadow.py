@@ -28,7 +28,7 @@ from typing import Any, Self
 from incnb.analysis.plainly import stored_names
 from incnb.config import Config
 from incnb.dependencies import module
-from incnb.fingerprint import origin
+from incnb.fingerprint import archives, origin
 from incnb.fingerprint.classes import class_functions
 from incnb.fingerprint.code import code_token, references
 from incnb.model import SOURCE_LIMIT
@@ -269,7 +269,7 @@ class Shadow:
         space = self.modules[name] = Space(stub)
         space.names["__builtins__"] = builtins
         try:
-            tree = self.trees[name] = ast.parse(Path(path).read_bytes())
+            tree = self.trees[name] = ast.parse(archives.read(path))
         except (OSError, SyntaxError, ValueError):
             self._put(name, stub)
             return

@@ -27,7 +27,7 @@ from incnb.engine.ledger import Seen
 from incnb.engine.options import Options
 from incnb.engine.places import MARKERS, place_of
 from incnb.engine.replay import blobs
-from incnb.fingerprint import files, origin
+from incnb.fingerprint import archives, files, origin
 from incnb.model import Code, Dependency, Kind, Status
 from incnb.outputs.ambient import ENVIRONMENT
 
@@ -329,4 +329,4 @@ def _file_of(name: str) -> Iterable[str]:
             path = None
     if not isinstance(path, str) or path in ("built-in", "frozen"):
         return ()
-    return (os.path.abspath(path),) if origin.is_ours(origin.file_origin(path)) else ()
+    return (os.path.abspath(archives.outer(path)),) if origin.is_ours(origin.file_origin(path)) else ()

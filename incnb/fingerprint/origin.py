@@ -75,12 +75,23 @@ def object_module_origin(module: ModuleType) -> Origin:
         folders = [str(p) for p in search]
         return file_origin(folders[0] + "/__init__.py") if folders else "project"
     loader = getattr(module.__dict__.get("__spec__"), "loader", None)
-    if name in sys.builtin_module_names or loader is not None:
+    if name in sys.builtin_module_names or (loader is not None and not _is_custom(loader)):
         return "stdlib" if name.partition(".")[0] in sys.stdlib_module_names else "library"
     top = sys.modules.get(name.partition(".")[0])
     if top is not None and top is not module and isinstance(top.__dict__.get("__file__"), str):
         return file_origin(top.__dict__["__file__"])
     return "project"
+
+
+def _is_custom(loader: Any) -> bool:
+    """Whether a loader is none of Python's own."""
+    cls = loader if isinstance(loader, type) else type(loader)
+    return top_level(module_of(cls)) not in (
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+        "importlib",
+        "zipimport",
+    )
 
 
 def is_library_module(value: Any) -> bool:

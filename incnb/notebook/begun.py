@@ -67,6 +67,7 @@ def ended(begin: dict[str, Any], union: Union) -> dict[str, Any]:
         elif not outside.is_library(folder) and not _walked(folder, begin["modules"]):
             extra[folder] = outside.modules_in(folder)
     customs = [_file(sys.modules.get(name)) for name in ("sitecustomize", "usercustomize")]
+    customs += [os.path.join(begin["cwd"], archive) for archive in sys.path if os.path.isfile(archive)]
     return {**begin, "against": against, "extra": extra, "customs": [path for path in customs if path]}
 
 

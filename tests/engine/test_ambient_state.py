@@ -162,6 +162,8 @@ def test_a_notebook_that_moves_ambient_state(shells: Shells, name: str, process:
                 seeded = "seed" in "".join(cells)
                 if not seeded or locator.split("'")[0].rpartition(" ")[2] not in _seeded(cells):
                     continue
+            if locator == "how IPython displays things":
+                continue  # a number of each shell
             assert states.same(now[1], after[1], locator), (locator, turn, statuses)
         if turn:
             many = statuses.count("executed") + statuses.count("blocked")
