@@ -114,7 +114,9 @@ def test_ctrl_c_twice_ends_without_a_traceback(run: Runs, later: float) -> None:
 @pytest.mark.slow
 def test_a_terminal_that_is_gone_ends_the_run_and_its_kernels(run: Runs) -> None:
     run.notebook("a.ipynb", WAIT)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it is ignored, by what is started as well
     process = _start("a.ipynb")
+    signal.signal(signal.SIGHUP, before)
     while not Path("here").exists() and process.poll() is None:
         time.sleep(0.05)
     found = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout

@@ -163,6 +163,7 @@ def test_the_command_of_the_readme(tmp_path: Path, tools: Tools) -> None:
     assert "<pre>4</pre>" in (tmp_path / "nb.html").read_text()
 
 
+@pytest.mark.thorough
 def test_settings_of_nbconverts_own_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: Tools) -> None:
     fails = notebook(tmp_path / "fails.ipynb", cell("a", "1 / 0"), cell("argv", "import sys\n'extra' in str(sys.argv)"))
     words = ["--execute", "--to", "notebook", PREPROCESSOR]

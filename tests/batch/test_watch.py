@@ -303,6 +303,7 @@ def test_no_process_is_left_of_a_watch_that_ends_in_the_middle(slow: Place, how:
 
 
 @pytest.mark.kernel
+@pytest.mark.thorough
 def test_a_cell_that_fails_is_told_and_is_not_tried_again_at_once(tmp_path: Path) -> None:
     place = Place(tmp_path, READS, "n = int(text)")
     place.file("data.txt", "1")
@@ -467,6 +468,7 @@ def test_a_kernel_that_knows_no_notebook_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.thorough
 def test_a_notebook_that_starts_its_own_refresher_starts_none_in_a_batch_run(tmp_path: Path) -> None:
     place = Place(tmp_path, "%load_ext incnb\n%incremental refresher start --changes 1", READS)
     place.file("data.txt", "one")

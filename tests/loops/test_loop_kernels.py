@@ -102,7 +102,7 @@ def test_an_interrupted_loop_goes_on_in_another_kernel(notebook: Notebook) -> No
         assert take(notebook) == [str(n) for n in range(len(begun) - 1, 30)]
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("INCNB_KILLS", "5"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("INCNB_KILLS", "3"))))
 def test_a_killed_loop_goes_on_where_it_was(notebook: Notebook, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed twice at moments of the seed's choice, on one store; then it runs to its end."""
     rng = random.Random(seed)
