@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.batch.plans import Edit, Work
+from plans import Edit, Work
 
 Book = tuple[list[Any], dict[str, str]]
 

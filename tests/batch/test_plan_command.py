@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.batch.plans import ROOT, Work
+from plans import ROOT, Work
 
 _CELLS = [
     "# setup\nimport time\nimport utils",

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from tests.batch.plan_books import BOOKS, EDITS
-from tests.batch.plans import Work, compared
+from plan_books import BOOKS, EDITS
+from plans import Work, compared
 
 #: How many cells may be left open after an edit, at most; fewer is better.
 OPEN = {"flights": 9, "science": 18, "edges": 6, "magics": 8, "shell": 15}

@@ -26,6 +26,14 @@ def wakeup() -> int:
     return fd
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What is started in the background ignores Ctrl-C, and hands that down."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def strikes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """For each item in it, a signal comes once, when the audit event `strike` tells of that item."""
