@@ -139,6 +139,8 @@ LOOKING_ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905  one a line would be a page
 )
 CWD_ATTRIBUTES = frozenset({"getcwd", "getcwdb", "cwd", "abspath", "realpath", "absolute", "resolve", "relpath"})
+#: Lines move with comments, which are nothing that anything else depends on.
+LINE_ATTRIBUTES = frozenset({"co_firstlineno", "co_lines", "co_positions", "co_linetable", "co_lnotab", "tb_lineno"})
 NATIVE_LOOKS = frozenset({"access", "disk_usage", "which", "get_file_info"})
 
 
@@ -214,6 +216,8 @@ def attribute_findings(name: str, line: int = 0) -> list[Finding]:
     if name in LOOKING_ATTRIBUTES or name in CWD_ATTRIBUTES:
         out = [Finding("cwd", f".{name}", line)] if name in CWD_ATTRIBUTES else []
         return out + ([Finding("looks", f".{name}", line)] if name in LOOKING_ATTRIBUTES else [])
+    if name in LINE_ATTRIBUTES:
+        return [Finding("untracked", f"where code stands (.{name})", line)]
     if name in ("__doc__", "getdoc"):
         return [Finding("untracked", f"docstrings (.{name})", line)]
     if name in EFFECT_NAMES:

@@ -35,3 +35,10 @@ def test_a_module_whose_line_a_warning_shows_counts_with_its_comments(notebook: 
         with notebook.kernel() as session:
             assert session.status(cell) == wanted, session.decision
     assert "warner.py" in session.reason
+
+
+def test_a_cell_that_asks_where_code_stands_is_not_saved(notebook: Notebook) -> None:
+    with notebook.kernel() as session:
+        session.run("def f(): pass\ndef where(): return f.__code__.co_firstlineno")
+        for cell in ("x = f.__code__.co_firstlineno", "x = where()"):
+            assert [session.status(f"%%incremental\n{cell}") for _ in range(2)] == ["executed"] * 2
